@@ -1,0 +1,52 @@
+// Package devices describes security keys and connects to them: what was found
+// ([Listing], [Info]), how a person names one ([Selector]), and an open key
+// ([Conn]) whichever transport it is on.
+package devices
+
+// Transport is how a key is attached, by the names of WebAuthn L3 §5.8.4 where
+// it has one.
+type Transport string
+
+// Transports.
+const (
+	USB Transport = "usb"
+	NFC Transport = "nfc"
+)
+
+// Info describes one key that can be opened. What is not known is empty.
+type Info struct {
+	Transport    Transport
+	Backend      string // "hidraw", "usbhid", "pcsc", "virtual" or "replay"
+	Path         string // what the backend opens: a device node, a reader's name, a file
+	VendorID     uint16 // USB
+	ProductID    uint16 // USB
+	Manufacturer string
+	Product      string
+	Serial       string
+	ReportSize   int    // USB: bytes of one HID report without its report ID, 0 for 64
+	ATR          []byte // NFC: the card's answer to reset
+}
+
+// LeftOut is something that looked like a key and cannot be used, with the
+// reason and what would mend it.
+type LeftOut struct {
+	Info   Info
+	Reason error
+	Hint   string
+}
+
+// Failure is a place that could not be looked at. A listing with a failure may
+// lack keys that are there.
+type Failure struct {
+	Backend string
+	Reason  error
+	Hint    string
+}
+
+// Listing is what a search found. No devices and no failures means that there
+// is no key; failures mean that the search could not look everywhere.
+type Listing struct {
+	Devices  []Info
+	LeftOut  []LeftOut
+	Failures []Failure
+}
