@@ -66,9 +66,18 @@ type Data struct {
 	Extensions map[string]wire.Raw // extension outputs, nil without FlagED
 }
 
+// AAGUID is the model of an authenticator, a UUID that all keys of one model
+// share. It is zero where the authenticator does not tell.
+type AAGUID [16]byte
+
+// String is the UUID form, such as cb69481e-8ff7-4039-93ec-0a2729a154a8.
+func (a AAGUID) String() string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", a[:4], a[4:6], a[6:8], a[8:10], a[10:])
+}
+
 // Credential is attested credential data (WebAuthn L3 §6.5.1).
 type Credential struct {
-	AAGUID    [16]byte
+	AAGUID    AAGUID
 	ID        []byte
 	Key       cose.Key
 	PublicKey []byte // the COSE_Key as it was sent

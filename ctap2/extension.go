@@ -1,0 +1,102 @@
+package ctap2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
+	"github.com/touchstone-fido/touchstone/ctap2/cose"
+	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+)
+
+// Identifiers of extensions, as in getInfo and in requests (CTAP 2.3 §12).
+const (
+	ExtensionCredProtect = "credProtect"
+	ExtensionHMACSecret  = "hmac-secret"
+)
+
+// CredProtect is a credential protection policy (CTAP 2.3 §12.1), the input and
+// output of [ExtensionCredProtect] in makeCredential.
+type CredProtect uint
+
+// Credential protection policies.
+const (
+	CredProtectOptional     CredProtect = 1 // userVerificationOptional
+	CredProtectOptionalList CredProtect = 2 // userVerificationOptionalWithCredentialIDList
+	CredProtectRequired     CredProtect = 3 // userVerificationRequired
+)
+
+// HMACSecret is one use of the hmac-secret extension in getAssertion (CTAP 2.3
+// §12.7): it encrypts the salts and opens the outputs.
+type HMACSecret struct {
+	secret *pinuv.Secret
+	input  hmacSecretInput
+}
+
+type hmacSecretInput struct {
+	KeyAgreement cose.Key       `cbor:"1,keyasint"`
+	SaltEnc      []byte         `cbor:"2,keyasint"`
+	SaltAuth     []byte         `cbor:"3,keyasint"`
+	Protocol     pinuv.Protocol `cbor:"4,keyasint,omitempty"`
+}
+
+// SaltSize is the size of an hmac-secret salt and of an output, in bytes.
+const SaltSize = 32
+
+// HMACSecret agrees on a key and prepares one or two salts of 32 bytes; salt2
+// may be nil. Close it after use.
+func (c *Client) HMACSecret(ctx context.Context, p pinuv.Protocol, salt1, salt2 []byte) (*HMACSecret, error) {
+	if len(salt1) != SaltSize || (salt2 != nil && len(salt2) != SaltSize) {
+		return nil, fmt.Errorf("hmac-secret: salts of %d and %d bytes, want %d", len(salt1), len(salt2), SaltSize)
+	}
+	secret, own, err := c.KeyAgreement(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	saltEnc, err := secret.Encrypt(c.rand, append(salt1[:SaltSize:SaltSize], salt2...))
+	if err != nil {
+		secret.Wipe()
+		return nil, err
+	}
+	h := &HMACSecret{secret: secret, input: hmacSecretInput{
+		KeyAgreement: own, SaltEnc: saltEnc, SaltAuth: secret.Authenticate(saltEnc),
+	}}
+	if p != pinuv.One {
+		h.input.Protocol = p // absent means one; CTAP 2.0 keys do not know the member
+	}
+	return h, nil
+}
+
+// Input is the value for [ExtensionHMACSecret] in a getAssertion request.
+func (h *HMACSecret) Input() any { return h.input }
+
+// ErrNoOutput: the authenticator gave no output for an extension.
+var ErrNoOutput = errors.New("the authenticator gave no extension output")
+
+// Outputs decrypts the outputs from an assertion's authenticator data: 32 bytes
+// for each salt that was given.
+func (h *HMACSecret) Outputs(d authdata.Data) ([][]byte, error) {
+	var enc []byte
+	ok, err := d.Extension(ExtensionHMACSecret, &enc)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("hmac-secret: %w", ErrNoOutput)
+	}
+	plain, err := h.secret.Decrypt(enc)
+	if err != nil {
+		return nil, fmt.Errorf("hmac-secret: %w", err)
+	}
+	switch len(plain) {
+	case SaltSize:
+		return [][]byte{plain}, nil
+	case 2 * SaltSize:
+		return [][]byte{plain[:SaltSize], plain[SaltSize:]}, nil
+	}
+	return nil, fmt.Errorf("hmac-secret: output of %d bytes", len(plain))
+}
+
+// Close wipes the shared secret.
+func (h *HMACSecret) Close() { h.secret.Wipe() }

@@ -1,0 +1,95 @@
+package ctap2
+
+import (
+	"context"
+
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
+	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
+)
+
+// MakeCredentialRequest holds the parameters of authenticatorMakeCredential
+// (CTAP 2.3 §6.1). Members that are empty are not sent.
+type MakeCredentialRequest struct {
+	ClientDataHash []byte          `cbor:"1,keyasint"` // SHA-256 of clientDataJSON, 32 bytes
+	RP             RelyingParty    `cbor:"2,keyasint"`
+	User           User            `cbor:"3,keyasint"`
+	Parameters     []Parameter     `cbor:"4,keyasint"` // in order of preference
+	ExcludeList    []Descriptor    `cbor:"5,keyasint,omitempty"`
+	Extensions     map[string]any  `cbor:"6,keyasint,omitempty"`
+	Options        map[string]bool `cbor:"7,keyasint,omitempty"`
+
+	// PINUVAuthParam is made by [MakeCredentialRequest.Authorize]. A slice that
+	// is not nil but empty is sent, and asks only for a touch.
+	PINUVAuthParam    []byte         `cbor:"8,keyasint,omitzero"`
+	PINUVAuthProtocol pinuv.Protocol `cbor:"9,keyasint,omitempty"`
+
+	EnterpriseAttestation uint     `cbor:"10,keyasint,omitempty"` // 1 vendor-facilitated, 2 platform-managed
+	AttestationFormats    []string `cbor:"11,keyasint,omitempty"` // preferred first; exactly ["none"] for none
+}
+
+// Authorize sets PINUVAuthParam and PINUVAuthProtocol for the request's client
+// data hash from a token with permission mc.
+func (r *MakeCredentialRequest) Authorize(t *pinuv.Token) {
+	r.PINUVAuthParam = t.Authenticate(r.ClientDataHash)
+	r.PINUVAuthProtocol = t.Protocol()
+}
+
+// MakeCredentialResponse is the answer to authenticatorMakeCredential.
+type MakeCredentialResponse struct {
+	Format                   string // attestation statement format, such as "packed"
+	AuthData                 authdata.Data
+	RawAuthData              []byte   // AuthData as it was sent and signed
+	Statement                wire.Raw // attStmt, a CBOR map; nil when it was left out (CTAP 2.2)
+	EnterpriseAttestation    bool     // epAtt
+	LargeBlobKey             []byte   // 32 bytes or nil
+	UnsignedExtensionOutputs map[string]wire.Raw
+	Remarks                  []wire.Remark
+}
+
+type makeCredentialWire struct {
+	Format                   string              `cbor:"1,keyasint"`
+	AuthData                 []byte              `cbor:"2,keyasint"`
+	Statement                wire.Raw            `cbor:"3,keyasint"`
+	EnterpriseAttestation    bool                `cbor:"4,keyasint"`
+	LargeBlobKey             []byte              `cbor:"5,keyasint"`
+	UnsignedExtensionOutputs map[string]wire.Raw `cbor:"6,keyasint"`
+}
+
+// MakeCredential makes a credential (CTAP 2.3 §6.1). It waits for the user as
+// long as the authenticator and ctx let it.
+func (c *Client) MakeCredential(ctx context.Context, r *MakeCredentialRequest) (*MakeCredentialResponse, error) {
+	var w makeCredentialWire
+	k := call{command: CommandMakeCredential, params: r, result: &w}
+	remarks, err := c.do(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if w.Format == "" {
+		return nil, k.missing("fmt")
+	}
+	data, err := authdata.Parse(w.AuthData)
+	if err != nil {
+		return nil, k.bad(err)
+	}
+	if data.Credential == nil {
+		return nil, k.missing("attested credential data")
+	}
+	return &MakeCredentialResponse{
+		Format: w.Format, AuthData: data, RawAuthData: w.AuthData, Statement: w.Statement,
+		EnterpriseAttestation: w.EnterpriseAttestation, LargeBlobKey: w.LargeBlobKey,
+		UnsignedExtensionOutputs: w.UnsignedExtensionOutputs, Remarks: remarks,
+	}, nil
+}
+
+// AttestationObject encodes the answer as WebAuthn carries it: a map with text
+// keys fmt, attStmt and authData (WebAuthn L3 §6.5.4).
+func (r *MakeCredentialResponse) AttestationObject() ([]byte, error) {
+	statement := r.Statement
+	if statement == nil {
+		statement = wire.Raw{0xa0} // the empty map
+	}
+	return wire.Encode(map[string]any{
+		"fmt": r.Format, "attStmt": statement, "authData": r.RawAuthData,
+	})
+}
