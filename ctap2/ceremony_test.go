@@ -94,11 +94,6 @@ func TestMakeCredentialResponse(t *testing.T) {
 	if r.Format != "packed" || !bytes.Equal(r.AuthData.Credential.ID, []byte{10, 11}) || r.AuthData.SignCount != 1 || len(r.Remarks) != 0 {
 		t.Errorf("%+v", r)
 	}
-	object, err := r.AttestationObject()
-	want := "a3 63666d74 66 7061636b6564 6761747453746d74 a2 63616c67 26 63736967 42 3000 686175746844617461" + bstr(newAuthData)
-	if err != nil || !bytes.Equal(object, unhex(t, want)) {
-		t.Errorf("attestation object %x, %v", object, err)
-	}
 }
 
 func TestMakeCredentialNewerMembers(t *testing.T) {
@@ -109,10 +104,6 @@ func TestMakeCredentialNewerMembers(t *testing.T) {
 	}
 	if !r.EnterpriseAttestation || !bytes.Equal(r.LargeBlobKey, unhex(t, hash)) || string(r.UnsignedExtensionOutputs["k"]) != "\x01" || r.Statement != nil {
 		t.Errorf("%+v", r)
-	}
-	object, err := r.AttestationObject()
-	if err != nil || !bytes.Contains(object, unhex(t, "6761747453746d74 a0")) {
-		t.Errorf("an absent statement becomes %x, %v", object, err)
 	}
 }
 

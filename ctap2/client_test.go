@@ -125,9 +125,7 @@ func FuzzAnswers(f *testing.F) {
 
 func runEverything(ctx context.Context, c *ctap2.Client) {
 	_, _ = c.GetInfo(ctx)
-	if r, err := c.MakeCredential(ctx, &ctap2.MakeCredentialRequest{}); err == nil {
-		_, _ = r.AttestationObject()
-	}
+	_, _ = c.MakeCredential(ctx, &ctap2.MakeCredentialRequest{})
 	_, _ = c.GetAssertions(ctx, &ctap2.GetAssertionRequest{})
 	_, _ = c.PINRetries(ctx)
 	_, _ = c.UVRetries(ctx)

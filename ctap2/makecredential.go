@@ -81,15 +81,3 @@ func (c *Client) MakeCredential(ctx context.Context, r *MakeCredentialRequest) (
 		UnsignedExtensionOutputs: w.UnsignedExtensionOutputs, Remarks: remarks,
 	}, nil
 }
-
-// AttestationObject encodes the answer as WebAuthn carries it: a map with text
-// keys fmt, attStmt and authData (WebAuthn L3 §6.5.4).
-func (r *MakeCredentialResponse) AttestationObject() ([]byte, error) {
-	statement := r.Statement
-	if statement == nil {
-		statement = wire.Raw{0xa0} // the empty map
-	}
-	return wire.Encode(map[string]any{
-		"fmt": r.Format, "attStmt": statement, "authData": r.RawAuthData,
-	})
-}

@@ -1,0 +1,206 @@
+package relyingparty
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	lib "github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
+	"github.com/touchstone-fido/touchstone/ctap2/cose"
+	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
+)
+
+// RegistrationSchema names the JSON form of a [Registration].
+const RegistrationSchema = "touchstone/registration/1"
+
+// User is the account that a credential is for.
+type User struct {
+	ID          webauthn.Bytes `json:"id"` // the user handle, 1 to 64 bytes
+	Name        string         `json:"name"`
+	DisplayName string         `json:"displayName,omitempty"`
+}
+
+// Registration is all that a relying party stores of a registration: the
+// credential record of WebAuthn L3 §4, and the response with its challenge, so
+// that the registration can be verified again at any time. Nothing in it is
+// secret.
+type Registration struct {
+	Schema   string `json:"schema"`
+	Verified bool   `json:"verified"`
+
+	RPID   string `json:"rpId"`
+	RPName string `json:"rpName,omitempty"`
+	Origin string `json:"origin"`
+	User   User   `json:"user"`
+
+	CredentialID   webauthn.Bytes `json:"credentialId"`
+	PublicKey      webauthn.Bytes `json:"publicKey"` // COSE_Key
+	Algorithm      string         `json:"algorithm"` // registered name, such as ES256
+	SignCount      uint32         `json:"signCount"`
+	AAGUID         string         `json:"aaguid"`
+	Transports     []string       `json:"transports"`
+	Discoverable   bool           `json:"discoverable"` // whether a discoverable credential was asked for
+	UserVerified   bool           `json:"userVerified"`
+	BackupEligible bool           `json:"backupEligible"`
+	BackupState    bool           `json:"backupState"`
+
+	AttestationFormat string `json:"attestationFormat"`         // such as "packed"
+	AttestationType   string `json:"attestationType,omitempty"` // such as "basic_full"
+
+	UserVerificationRequired bool                          `json:"userVerificationRequired"`
+	Challenge                webauthn.Bytes                `json:"challenge"`
+	Response                 webauthn.RegistrationResponse `json:"response"`
+}
+
+// Register verifies a registration response (WebAuthn L3 §7.1) and returns the
+// record to store. The error is a [*VerificationError] when it does not hold,
+// and [ErrChallengeUsed] for a second response to one challenge.
+func (p Party) Register(c *Ceremony, user User, r webauthn.RegistrationResponse) (*Registration, error) {
+	if err := c.take(); err != nil {
+		return nil, err
+	}
+	credential, err := p.verifyRegistration(c, user, r)
+	if err != nil {
+		return nil, err
+	}
+	key, err := cose.Parse(credential.PublicKey)
+	if err != nil {
+		return nil, refused("registration", err)
+	}
+	return &Registration{
+		Schema: RegistrationSchema, Verified: true,
+		RPID: p.ID, RPName: p.Name, Origin: p.Origin, User: user,
+		CredentialID: credential.ID, PublicKey: credential.PublicKey, Algorithm: key.Alg.String(),
+		SignCount: credential.Authenticator.SignCount, AAGUID: aaguid(credential).String(),
+		Transports:   r.Response.Transports,
+		UserVerified: credential.Flags.UserVerified, BackupEligible: credential.Flags.BackupEligible, BackupState: credential.Flags.BackupState,
+		AttestationFormat: credential.AttestationFormat, AttestationType: credential.AttestationType,
+		UserVerificationRequired: c.Policy.RequireUserVerification, Challenge: c.Challenge, Response: r,
+	}, nil
+}
+
+func aaguid(c *lib.Credential) authdata.AAGUID {
+	var a authdata.AAGUID
+	copy(a[:], c.Authenticator.AAGUID)
+	return a
+}
+
+func (p Party) verifyRegistration(c *Ceremony, user User, r webauthn.RegistrationResponse) (*lib.Credential, error) {
+	w, err := p.library()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("registration response: %w", err)
+	}
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(text)
+	if err != nil {
+		return nil, refused("registration", err)
+	}
+	credential, err := w.CreateCredential(account{user: user}, p.session(c, user.ID), parsed)
+	if err != nil {
+		return nil, refused("registration", err)
+	}
+	return credential, nil
+}
+
+// ErrRecord: a stored registration contradicts itself.
+var ErrRecord = errors.New("stored registration was changed")
+
+// Check verifies a stored registration again, as [Party.Register] did, and
+// holds the record against what was attested. The error is a
+// [*VerificationError], or wraps [ErrRecord] and names the member.
+func (r *Registration) Check() error {
+	policy := Policy{RequireUserVerification: r.UserVerificationRequired}
+	if a, ok := cose.AlgorithmByName(r.Algorithm); ok {
+		policy.Algorithms = []cose.Algorithm{a}
+	}
+	c := &Ceremony{Challenge: r.Challenge, Policy: policy}
+	credential, err := r.Party().verifyRegistration(c, r.User, r.Response)
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		name string
+		same bool
+	}{
+		{"credentialId", bytes.Equal(r.CredentialID, credential.ID)},
+		{"publicKey", bytes.Equal(r.PublicKey, credential.PublicKey)},
+		{"aaguid", r.AAGUID == aaguid(credential).String()},
+		{"signCount", r.SignCount >= credential.Authenticator.SignCount},
+		{"backupEligible", r.BackupEligible == credential.Flags.BackupEligible},
+		{"attestationFormat", r.AttestationFormat == credential.AttestationFormat},
+	} {
+		if !m.same {
+			return fmt.Errorf("%w: %s is not what was registered", ErrRecord, m.name)
+		}
+	}
+	return nil
+}
+
+// Party is the relying party that the registration belongs to.
+func (r *Registration) Party() Party {
+	return Party{ID: r.RPID, Name: r.RPName, Origin: r.Origin}
+}
+
+// ParseRegistration reads the JSON form of a registration. Members it does not
+// know are left out; another schema, or a missing member, is an error.
+func ParseRegistration(text []byte) (*Registration, error) {
+	r := &Registration{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("registration: %w", err)
+	}
+	if r.Schema != RegistrationSchema {
+		return nil, fmt.Errorf("registration: schema is %q, want %q", r.Schema, RegistrationSchema)
+	}
+	for name, missing := range map[string]bool{
+		"rpId": r.RPID == "", "origin": r.Origin == "", "user.id": len(r.User.ID) == 0,
+		"credentialId": len(r.CredentialID) == 0, "publicKey": len(r.PublicKey) == 0,
+	} {
+		if missing {
+			return nil, fmt.Errorf("registration: %s is missing", name)
+		}
+	}
+	return r, nil
+}
+
+// account is a user and what it registered, in go-webauthn's form.
+type account struct {
+	user          User
+	registrations []*Registration
+}
+
+func (a account) WebAuthnID() []byte          { return a.user.ID }
+func (a account) WebAuthnName() string        { return a.user.Name }
+func (a account) WebAuthnDisplayName() string { return a.user.DisplayName }
+
+func (a account) WebAuthnCredentials() []lib.Credential {
+	var all []lib.Credential
+	for _, r := range a.registrations {
+		all = append(all, r.credential())
+	}
+	return all
+}
+
+func (r *Registration) credential() lib.Credential {
+	return lib.Credential{
+		ID: r.CredentialID, PublicKey: r.PublicKey, AttestationFormat: r.AttestationFormat,
+		Flags:         lib.CredentialFlags{UserVerified: r.UserVerified, BackupEligible: r.BackupEligible, BackupState: r.BackupState},
+		Authenticator: lib.Authenticator{SignCount: r.SignCount},
+	}
+}
+
+// find returns the registration of a credential, or nil.
+func find(all []*Registration, credentialID []byte) *Registration {
+	i := slices.IndexFunc(all, func(r *Registration) bool { return bytes.Equal(r.CredentialID, credentialID) })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
+}
