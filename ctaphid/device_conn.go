@@ -1,0 +1,135 @@
+package ctaphid
+
+import (
+	"context"
+	"sync"
+)
+
+// hostQueue is how many reports a host may leave unread. A whole message is
+// 129 at most.
+const hostQueue = 512
+
+// hostConn is one host's connection to a [Device]. The device's mutex guards
+// the queue, a ring of reports.
+type hostConn struct {
+	device *Device
+	size   int // of a report
+	ready  chan struct{}
+	closed chan struct{}
+	close  sync.Once
+
+	ring        []byte
+	head, count int // oldest report, reports in the ring
+}
+
+func newHostConn(d *Device) *hostConn {
+	return &hostConn{
+		device: d,
+		size:   d.cfg.ReportSize,
+		ready:  make(chan struct{}, 1),
+		closed: make(chan struct{}),
+	}
+}
+
+// deliver queues a report. When the queue is full the oldest one is lost: a
+// host that comes back after a while wants the answer to what it sends now.
+func (c *hostConn) deliver(report []byte) {
+	if c.ring == nil {
+		c.ring = make([]byte, hostQueue*c.size)
+	}
+	if c.count == hostQueue {
+		c.head = (c.head + 1) % hostQueue
+		c.count--
+	}
+	copy(c.slot(c.count), report)
+	c.count++
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (c *hostConn) slot(i int) []byte {
+	at := (c.head + i) % hostQueue * c.size
+	return c.ring[at : at+c.size]
+}
+
+// ReadReport returns what was queued before the device left even when it has
+// left.
+func (c *hostConn) ReadReport(ctx context.Context, p []byte) (int, error) {
+	if len(p) < c.size {
+		return 0, &Error{Op: "read", Err: wrongSize(len(p), c.size)}
+	}
+	for {
+		if err := c.over(ctx, "read"); err != nil {
+			return 0, err
+		}
+		if c.take(p) {
+			return c.size, nil
+		}
+		select {
+		case <-c.ready:
+		case <-ctx.Done():
+		case <-c.closed:
+		case <-c.device.gone:
+			if c.take(p) {
+				return c.size, nil
+			}
+			return 0, &Error{Op: "read", Err: ErrGone}
+		}
+	}
+}
+
+func (c *hostConn) take(p []byte) bool {
+	c.device.mu.Lock()
+	defer c.device.mu.Unlock()
+	if c.count == 0 {
+		return false
+	}
+	copy(p, c.slot(0))
+	c.head = (c.head + 1) % hostQueue
+	c.count--
+	return true
+}
+
+// over is the error of a connection or context that has ended.
+func (c *hostConn) over(ctx context.Context, op string) error {
+	select {
+	case <-c.closed:
+		return &Error{Op: op, Err: ErrClosed}
+	default:
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// WriteReport hands the report to the device, which deals with it before
+// WriteReport returns.
+func (c *hostConn) WriteReport(ctx context.Context, p []byte) error {
+	if err := c.over(ctx, "write"); err != nil {
+		return err
+	}
+	if len(p) != c.size {
+		return &Error{Op: "write", Err: wrongSize(len(p), c.size)}
+	}
+	c.device.mu.Lock()
+	defer c.device.mu.Unlock()
+	if c.device.closed {
+		return &Error{Op: "write", Err: ErrGone}
+	}
+	c.device.receive(p)
+	return nil
+}
+
+// Close ends a ReadReport that waits.
+func (c *hostConn) Close() error {
+	c.close.Do(func() {
+		close(c.closed)
+		c.device.mu.Lock()
+		defer c.device.mu.Unlock()
+		delete(c.device.hosts, c)
+	})
+	return nil
+}
