@@ -7,7 +7,8 @@ import "context"
 type Card interface {
 	// Transmit sends one command APDU and returns the response APDU, of which
 	// the last two bytes are the status word. An error wrapping [ErrGone] says
-	// that the card or its reader has left.
+	// that the card or its reader has left. The card does not keep apdu, and
+	// the response is the caller's.
 	Transmit(ctx context.Context, apdu []byte) ([]byte, error)
 
 	Close() error

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package vpcd
+
+import "io"
+
+func prompt(conn io.Reader) io.Reader { return conn }
