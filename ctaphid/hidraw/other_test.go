@@ -1,0 +1,17 @@
+//go:build !linux
+
+package hidraw
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestUnsupported(t *testing.T) {
+	if _, err := List(""); !errors.Is(err, ErrUnsupported) || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("list: %v", err)
+	}
+	if _, err := Open(t.Context(), "/dev/hidraw0"); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("open: %v", err)
+	}
+}
