@@ -1,0 +1,195 @@
+package usbhid
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"golang.org/x/sys/unix"
+)
+
+const devicesDir = "sys/bus/usb/devices"
+
+// tree is a root directory with /sys and /dev in it. The library names a device
+// after the interface's directory there, and knows no usages on Linux.
+type tree struct {
+	root   string
+	access func(path string) error // whether this user may read and write path
+}
+
+func newTree(root string) tree {
+	if root == "" {
+		root = "/"
+	}
+	return tree{root: root, access: access}
+}
+
+func access(path string) error {
+	return unix.Access(path, unix.R_OK|unix.W_OK)
+}
+
+// dir is the directory of an interface such as "1-1:1.0" or a device "1-1".
+func (t tree) dir(name string) string {
+	return filepath.Join(t.root, devicesDir, name)
+}
+
+func (t tree) present(path string) bool {
+	_, err := os.Stat(t.dir(path))
+	return err == nil
+}
+
+func (t tree) list(describe func([]byte) (int, error)) ([]Device, error) {
+	if describe == nil {
+		return nil, errors.New("nothing to read report descriptors with")
+	}
+	entries, err := os.ReadDir(t.dir(""))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoUSB
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []Device
+	for _, e := range entries {
+		if attribute(t.dir(e.Name()), "bInterfaceClass") != classHID {
+			continue
+		}
+		if d, ok := t.look(e.Name(), describe); ok {
+			found = append(found, d)
+		}
+	}
+	return found, nil
+}
+
+const (
+	classHID     = "03"
+	subclassNone = "00" // no boot protocol, so no keyboard and no mouse
+)
+
+// look describes a HID interface. It reports false for what is not a key.
+func (t tree) look(name string, describe func([]byte) (int, error)) (Device, bool) {
+	var d Device
+	size, err := 0, t.taken(name)
+	if raw := t.descriptor(name); raw != nil {
+		size, err = describe(raw)
+		if size == 0 && err == nil {
+			return d, false
+		}
+	} else if err == nil || !t.likeKey(name) {
+		return d, false
+	}
+	if err == nil {
+		err = t.permitted(name)
+	}
+	d = t.identify(name)
+	d.ReportSize, d.Err = size, err
+	return d, true
+}
+
+// descriptor returns the report descriptor of an interface, which is below the
+// HID device that the kernel's driver made of it, nil if there is none.
+func (t tree) descriptor(name string) []byte {
+	entries, err := os.ReadDir(t.dir(name))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		raw, err := os.ReadFile(filepath.Join(t.dir(name), e.Name(), "report_descriptor"))
+		if err == nil {
+			return raw
+		}
+	}
+	return nil
+}
+
+// likeKey reports whether an interface whose descriptor is out of sight could be
+// a key's: one endpoint in and one out, and no boot protocol.
+func (t tree) likeKey(name string) bool {
+	dir := t.dir(name)
+	return attribute(dir, "bInterfaceSubClass") == subclassNone && attribute(dir, "bNumEndpoints") == "02"
+}
+
+// taken says who has an interface instead of the kernel's HID driver: nobody, or
+// a program through usbfs. It returns nil if a driver has it.
+func (t tree) taken(name string) error {
+	driver, err := os.Readlink(filepath.Join(t.dir(name), "driver"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrUnbound
+	case err == nil && filepath.Base(driver) == "usbfs":
+		return ErrInUse
+	}
+	return nil
+}
+
+// permitted says why this user cannot open the device of an interface.
+func (t tree) permitted(name string) error {
+	node := t.node(name)
+	err := t.access(node)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission):
+		return &PermissionError{Path: node, Rule: udevRule(t.identify(name)), Err: err}
+	}
+	return fmt.Errorf("%s: %w", node, err)
+}
+
+// obstacle returns what stands against opening an interface that was listed.
+func (t tree) obstacle(name string) error {
+	if !t.present(name) {
+		return ctaphid.ErrGone
+	}
+	if err := t.permitted(name); err != nil {
+		return err
+	}
+	return t.taken(name)
+}
+
+// deviceOf returns the directory of the device that an interface belongs to.
+func (t tree) deviceOf(name string) string {
+	device, _, _ := strings.Cut(name, ":")
+	return t.dir(device)
+}
+
+// node is where the USB device of an interface can be opened.
+func (t tree) node(name string) string {
+	dir := t.deviceOf(name)
+	bus, _ := strconv.Atoi(attribute(dir, "busnum"))
+	number, _ := strconv.Atoi(attribute(dir, "devnum"))
+	return filepath.Join(t.root, fmt.Sprintf("dev/bus/usb/%03d/%03d", bus, number))
+}
+
+func (t tree) identify(name string) Device {
+	dir := t.deviceOf(name)
+	return Device{
+		Path: name, VendorID: hexAttribute(dir, "idVendor"), ProductID: hexAttribute(dir, "idProduct"),
+		Manufacturer: attribute(dir, "manufacturer"), Product: attribute(dir, "product"), Serial: attribute(dir, "serial"),
+		listed: true,
+	}
+}
+
+// attribute reads a sysfs attribute of one line, empty if it is not there.
+func attribute(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return printable(string(b))
+}
+
+func hexAttribute(dir, name string) uint16 {
+	n, _ := strconv.ParseUint(attribute(dir, name), 16, 16)
+	return uint16(n)
+}
+
+// udevRule is the rule that gives the person at the seat the device's node.
+func udevRule(d Device) string {
+	return fmt.Sprintf(`SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="%04x", ATTR{idProduct}=="%04x", TAG+="uaccess"`,
+		d.VendorID, d.ProductID)
+}
