@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
@@ -15,6 +16,10 @@ type Config struct {
 	// Rand is the source of the platform's key agreement keys and IVs;
 	// crypto/rand when nil.
 	Rand io.Reader
+
+	// Timeout is how long one command may take, the wait for the user included,
+	// before it is cancelled with [ErrTimeout]; 0 sets no limit.
+	Timeout time.Duration
 }
 
 // Client speaks CTAP2 with one authenticator. Its methods are safe for use by
@@ -23,6 +28,7 @@ type Config struct {
 type Client struct {
 	transport Transport
 	rand      io.Reader
+	timeout   time.Duration
 	maxMsg    int // 0 until getInfo has told
 }
 
@@ -31,7 +37,7 @@ func New(t Transport, cfg Config) *Client {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	return &Client{transport: t, rand: cfg.Rand}
+	return &Client{transport: t, rand: cfg.Rand, timeout: cfg.Timeout}
 }
 
 // call is one command: what to send and where the answer goes.
@@ -54,6 +60,11 @@ func (c *Client) do(ctx context.Context, k call) ([]wire.Remark, error) {
 	}
 	if c.maxMsg > 0 && len(msg) > c.maxMsg {
 		return nil, fmt.Errorf("%v: %w: %d bytes, maxMsgSize is %d", k.command, ErrMessageTooLong, len(msg), c.maxMsg)
+	}
+	if c.timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, c.timeout, ErrTimeout)
+		defer stop()
 	}
 	answer, err := c.transport.Exchange(ctx, msg)
 	if err != nil {

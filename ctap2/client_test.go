@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
@@ -62,6 +64,20 @@ func TestCancelTellsItsCause(t *testing.T) {
 	if err := answering(t, "00").Reset(ctx); err != nil {
 		t.Errorf("an answer that came before the cancel is lost: %v", err)
 	}
+}
+
+func TestTimeoutCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := transportFunc(func(ctx context.Context, _ []byte) ([]byte, error) {
+			<-ctx.Done()
+			return []byte{byte(ctap2.StatusKeepaliveCancel)}, nil
+		})
+		start := time.Now()
+		err := ctap2.New(waits, ctap2.Config{Timeout: time.Minute}).Selection(t.Context())
+		if !errors.Is(err, ctap2.ErrTimeout) || !errors.Is(err, ctap2.StatusKeepaliveCancel) || time.Since(start) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
 }
 
 func TestTransportErrorsPassThrough(t *testing.T) {

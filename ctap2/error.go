@@ -86,3 +86,6 @@ var (
 // ErrMessageTooLong is a request that is longer than the authenticator's
 // maxMsgSize. It was not sent.
 var ErrMessageTooLong = errors.New("request is longer than the authenticator takes")
+
+// ErrTimeout is the cause of a command that took longer than Config.Timeout.
+var ErrTimeout = errors.New("no answer within the time limit")

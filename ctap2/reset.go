@@ -2,13 +2,6 @@ package ctap2
 
 import "context"
 
-// Selection waits for a touch, so that a person can say which of several keys
-// is meant (CTAP 2.3 §6.9, since CTAP 2.1). nil is a touch.
-func (c *Client) Selection(ctx context.Context) error {
-	_, err := c.do(ctx, call{command: CommandSelection})
-	return err
-}
-
 // Reset takes the authenticator back to its factory state: credentials, PIN and
 // settings are lost (CTAP 2.3 §6.6). Most authenticators want it within ten
 // seconds of power-up, with a touch, and answer [StatusNotAllowed] otherwise.

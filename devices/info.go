@@ -48,5 +48,29 @@ type Failure struct {
 type Listing struct {
 	Devices  []Info
 	LeftOut  []LeftOut
+	Looked   []string // the backends that could look
 	Failures []Failure
+}
+
+// Selector is what a person types to mean this key: hid: and nfc: with the
+// path, or nothing for a key that is no piece of hardware.
+func (i Info) Selector() string {
+	switch i.Backend {
+	case "virtual", "replay":
+		return ""
+	}
+	switch i.Transport {
+	case USB:
+		return Selector{Kind: KindHID, Value: i.Path}.String()
+	case NFC:
+		return Selector{Kind: KindNFC, Value: i.Path}.String()
+	}
+	return ""
+}
+
+// Backend is a way to reach keys that a program may have built in.
+type Backend struct {
+	Name  string // as in Info.Backend
+	Built bool
+	Hint  string // how to get it, when it is not built in
 }

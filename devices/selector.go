@@ -1,0 +1,97 @@
+package devices
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Kind is what a [Selector] selects by.
+type Kind string
+
+// Kinds of selectors. The empty kind is the only key that is there.
+const (
+	KindOnly    Kind = ""
+	KindHID     Kind = "hid"     // a device node or a serial number
+	KindNFC     Kind = "nfc"     // a reader's name or part of it
+	KindAAGUID  Kind = "aaguid"  // the one key of a model
+	KindTouch   Kind = "touch"   // the key that the user touches
+	KindVirtual Kind = "virtual" // the software key
+	KindReplay  Kind = "replay"  // a tape
+)
+
+// Selector names one key, as a person does with --device.
+type Selector struct {
+	Kind   Kind
+	Value  string     // after the colon
+	NFC    bool       // virtual: put it behind APDUs
+	Params url.Values // virtual: after the question mark
+}
+
+// ErrSelector: a text is no selector.
+var ErrSelector = errors.New("unknown device selector")
+
+// Selectors says which forms there are, for help texts.
+const Selectors = "hid:PATH|SERIAL, nfc:READER, aaguid:UUID, touch, virtual[+nfc][:FILE], replay:FILE"
+
+// ParseSelector reads a selector: hid:/dev/hidraw3, hid:<serial>, nfc:<part of
+// the reader's name>, aaguid:<uuid>, touch, virtual[+nfc][:<file>][?<params>],
+// replay:<file>, or nothing for the only key that is there. The error wraps
+// [ErrSelector].
+func ParseSelector(text string) (Selector, error) {
+	if text == "" {
+		return Selector{}, nil
+	}
+	if name, ok := cutVirtual(text); ok {
+		return parseVirtual(text, name)
+	}
+	kind, value, colon := strings.Cut(text, ":")
+	switch k := Kind(kind); {
+	case k == KindTouch && !colon:
+		return Selector{Kind: k}, nil
+	case (k == KindHID || k == KindNFC || k == KindAAGUID || k == KindReplay) && value != "":
+		return Selector{Kind: k, Value: value}, nil
+	}
+	return Selector{}, fmt.Errorf("%w %q: want %s", ErrSelector, text, Selectors)
+}
+
+// cutVirtual cuts off the word virtual where it stands alone.
+func cutVirtual(text string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(text, string(KindVirtual))
+	return rest, ok && (rest == "" || strings.ContainsAny(rest[:1], "+:?"))
+}
+
+func parseVirtual(text, rest string) (Selector, error) {
+	s := Selector{Kind: KindVirtual}
+	rest, query, _ := strings.Cut(rest, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return Selector{}, fmt.Errorf("%w %q: %w", ErrSelector, text, err)
+	}
+	if len(params) > 0 {
+		s.Params = params
+	}
+	rest, s.NFC = strings.CutPrefix(rest, "+nfc")
+	value, colon := strings.CutPrefix(rest, ":")
+	if colon != (value != "") { // a colon wants a file, and a file a colon
+		return Selector{}, fmt.Errorf("%w %q: want virtual[+nfc][:FILE][?PARAMETERS]", ErrSelector, text)
+	}
+	s.Value = value
+	return s, nil
+}
+
+// String is the text that [ParseSelector] reads.
+func (s Selector) String() string {
+	text := string(s.Kind)
+	if s.NFC {
+		text += "+nfc"
+	}
+	if s.Value != "" {
+		text += ":" + s.Value
+	}
+	if len(s.Params) > 0 {
+		text += "?" + s.Params.Encode()
+	}
+	return text
+}
