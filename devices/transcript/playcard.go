@@ -1,0 +1,41 @@
+package transcript
+
+import (
+	"context"
+
+	"github.com/touchstone-fido/touchstone/nfc"
+)
+
+type playedCard struct{ session }
+
+var _ nfc.Card = (*playedCard)(nil)
+
+// Transmit gives the answer that the tape has next, if apdu is its question.
+func (c *playedCard) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
+	p := c.player
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := c.usable(ctx, nfc.ErrClosed); err != nil {
+		return nil, err
+	}
+	if err := p.ask(apdu, clone); err != nil {
+		return nil, err
+	}
+	if err := p.failure(opTransmit); err != nil {
+		return nil, err
+	}
+	answer, err := p.answer(ctx)
+	if next, _ := p.next(); p.isCancel(next) {
+		p.cancelled()
+	}
+	return clone(answer), err
+}
+
+// isCancelAPDU knows the cancel of CTAP 2.3 §11.3.7.2.
+func isCancelAPDU(apdu []byte) bool {
+	const p1Cancel = 0x11
+	c, err := nfc.ParseCommand(apdu)
+	return err == nil && instruction(apdu) == apduPoll && c.P1 == p1Cancel
+}
+
+func clone(data []byte) []byte { return append([]byte(nil), data...) }
