@@ -1,0 +1,57 @@
+package virtual_test
+
+import (
+	"testing"
+
+	"github.com/touchstone-fido/touchstone/devices/virtual"
+)
+
+// FuzzMessage sends anything to a key that is set up, twice, so that what the
+// first one leaves behind is there for the second.
+func FuzzMessage(f *testing.F) {
+	r := newRig(f)
+	all := requests(r)
+	for _, msg := range all {
+		f.Add(msg, []byte{cmdGetNextAssertion})
+		f.Add(msg, all["getAssertion of anybody"])
+	}
+	for body := range mangled {
+		f.Add(append([]byte{cmdMakeCredential}, body...), []byte{})
+	}
+	records, err := r.cfg.Store.Load()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		store := virtual.NewMemory()
+		apply(t, store, records)
+		quiet := func(error) {}
+		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store, OnError: quiet, MaxMessage: virtual.MaxMessage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, msg := range [][]byte{first, second} {
+			answer := key.Message(t.Context(), msg, nil)
+			checkAnswer(t, answer)
+			if answer[0] == 0x7f {
+				t.Fatal("CTAP1_ERR_OTHER for a request")
+			}
+		}
+		key.PowerCycle()
+		if _, err := virtual.New(virtual.Config{Store: store}); err != nil {
+			t.Fatalf("the key cannot be loaded any more: %v", err)
+		}
+	})
+}
+
+// mangled are bodies on which parsers have stumbled.
+var mangled = map[string]bool{
+	"\xa1\x01\x5b\xff\xff\xff\xff\xff\xff\xff\xff": true,
+	"\xbf\xff":     true,
+	"\xa1\x80\x80": true,
+	"\xa1\xa0\xa0": true,
+	"\xa1\x40\x40": true,
+	"\xa1\xf6\xf6": true,
+	"\xa1\x01\xf5": true,
+	"\xa1\x3b\xff\xff\xff\xff\xff\xff\xff\xff\x00": true,
+}
