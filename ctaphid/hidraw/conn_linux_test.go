@@ -160,16 +160,35 @@ func TestReadReportWhileContextsEnd(t *testing.T) {
 		}
 	}()
 	p := make([]byte, 64)
-	for got := 0; got < reports; {
+	for got := 0; got < reports; got++ {
 		ctx, cancel := context.WithCancel(context.Background())
 		go cancel()
-		switch _, err := conn.ReadReport(ctx, p); {
-		case err == nil:
-			got++ // a report is never lost to a context that ends
-		case !errors.Is(err, context.Canceled):
+		_, err := conn.ReadReport(ctx, p)
+		if errors.Is(err, context.Canceled) {
+			_, err = conn.ReadReport(context.Background(), p) // no report is lost, and no deadline left
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		cancel()
+	}
+}
+
+func TestReadsEndWithTheirOwnContextOnly(t *testing.T) {
+	conn, device := pair(t, 64)
+	p := make([]byte, 64)
+	for range 100 {
+		ctx, cancel := context.WithCancel(context.Background())
+		release := conn.endReadWith(ctx)
+		cancel() // as the read returns with a report
+		release()
+		runtime.Gosched() // to what would be late
+		if _, err := device.Write(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.ReadReport(context.Background(), p); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

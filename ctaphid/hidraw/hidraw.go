@@ -71,7 +71,7 @@ type PermissionError struct {
 
 // Error names the node, the system's answer and who may.
 func (e *PermissionError) Error() string {
-	return fmt.Sprintf("%s: %v (%v, owner %s, group %s)", e.Path, e.Err, e.Mode, e.Owner, e.Group)
+	return fmt.Sprintf("%s: %v (mode %04o, owner %s, group %s)", e.Path, e.Err, e.Mode.Perm(), e.Owner, e.Group)
 }
 
 // Unwrap makes errors.Is find [fs.ErrPermission].

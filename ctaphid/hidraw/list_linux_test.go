@@ -195,7 +195,7 @@ func TestListPermission(t *testing.T) {
 	if !errors.Is(e, fs.ErrPermission) || got[0].ReportSize != 64 || e.UdevRule() != want.Rule {
 		t.Errorf("report size %d, error %v", got[0].ReportSize, e)
 	}
-	if text := e.Error(); !strings.Contains(text, e.Path) || !strings.Contains(text, "-rw-r-----") {
+	if text := e.Error(); !strings.Contains(text, e.Path) || !strings.Contains(text, "mode 0640") {
 		t.Errorf("text %q says neither where nor who may", text)
 	}
 }

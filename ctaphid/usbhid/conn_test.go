@@ -243,6 +243,10 @@ func TestOverrun(t *testing.T) {
 			}
 			synctest.Wait()
 			for i := range queued {
+				if i == queued/2 {
+					k.in <- report(0xEE) // there is room again, and the gap was not told yet
+					synctest.Wait()
+				}
 				if n, err := c.ReadReport(t.Context(), p); err != nil || p[0] != byte(i) {
 					t.Fatalf("round %d, report %d: got %x, %v", round, i, p[:n], err)
 				}
