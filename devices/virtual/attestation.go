@@ -146,7 +146,7 @@ func newAuthority(rand io.Reader) (authority, error) {
 		return authority{}, err
 	}
 	template := &x509.Certificate{
-		Subject:               subject("Authenticator Attestation CA", "Touchstone Virtual Key Root"),
+		RawSubject:            subject("Authenticator Attestation CA", "Touchstone Virtual Key Root"),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
@@ -172,7 +172,7 @@ func (r authority) issue(rand io.Reader, aaguid [16]byte) (key, cert []byte, err
 		return nil, nil, err
 	}
 	template := &x509.Certificate{
-		Subject:               subject("Authenticator Attestation", "Touchstone Virtual Key"),
+		RawSubject:            subject("Authenticator Attestation", "Touchstone Virtual Key"),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		BasicConstraintsValid: true,
 		ExtraExtensions:       []pkix.Extension{{Id: idFIDOGenCEAAGUID, Value: extension}},
@@ -185,15 +185,31 @@ func (r authority) issue(rand io.Reader, aaguid [16]byte) (key, cert []byte, err
 	return key, cert, err
 }
 
-// subject has the members that WebAuthn L3 §8.2.1 asks for. Country ZZ is one
-// that ISO 3166 leaves to users.
-func subject(unit, name string) pkix.Name {
-	return pkix.Name{
-		Country:            []string{"ZZ"},
-		Organization:       []string{"Touchstone"},
-		OrganizationalUnit: []string{unit},
-		CommonName:         name,
+// subject is an encoded name with the members and string types that WebAuthn L3
+// §8.2.1 asks for; left to itself, the x509 package chooses other types. Country
+// ZZ is one that ISO 3166 leaves to users.
+func subject(unit, name string) []byte {
+	var sequence pkix.RDNSequence
+	for _, member := range []struct {
+		attribute int // id-at of X.520
+		tag       int
+		value     string
+	}{
+		{6, asn1.TagPrintableString, "ZZ"},
+		{10, asn1.TagUTF8String, "Touchstone"},
+		{11, asn1.TagUTF8String, unit},
+		{3, asn1.TagUTF8String, name},
+	} {
+		sequence = append(sequence, pkix.RelativeDistinguishedNameSET{{
+			Type:  asn1.ObjectIdentifier{2, 5, 4, member.attribute},
+			Value: asn1.RawValue{Tag: member.tag, Bytes: []byte(member.value)},
+		}})
 	}
+	der, err := asn1.Marshal(sequence)
+	if err != nil {
+		panic(err) // of constants
+	}
+	return der
 }
 
 // certify signs a certificate for the subject's key. Its serial number follows

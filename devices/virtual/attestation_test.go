@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func wantAttestationCertificate(t *testing.T, leaf *x509.Certificate, aaguid [16
 	t.Helper()
 	expect(t, "version", leaf.Version, 3)
 	expect(t, "subject", leaf.Subject.String(), "CN=Touchstone Virtual Key,OU=Authenticator Attestation,O=Touchstone,C=ZZ")
+	wantStringTypes(t, leaf.RawSubject)
 	expect(t, "basic constraints", leaf.BasicConstraintsValid, true)
 	expect(t, "CA", leaf.IsCA, false)
 	found := false
@@ -79,6 +81,30 @@ func wantAttestationCertificate(t *testing.T, leaf *x509.Certificate, aaguid [16
 		found = err == nil && len(rest) == 0 && !extension.Critical && bytes.Equal(value, aaguid[:])
 	}
 	expect(t, "AAGUID extension is right", found, true)
+}
+
+// wantStringTypes checks that the country is a PrintableString and the rest are
+// UTF8Strings.
+func wantStringTypes(t *testing.T, subject []byte) {
+	t.Helper()
+	var members []asn1.RawValue
+	if _, err := asn1.Unmarshal(subject, &members); err != nil {
+		t.Fatal(err)
+	}
+	var tags []int
+	for _, member := range members {
+		var attribute struct {
+			Type  asn1.ObjectIdentifier
+			Value asn1.RawValue
+		}
+		if _, err := asn1.Unmarshal(member.Bytes, &attribute); err != nil {
+			t.Fatal(err)
+		}
+		tags = append(tags, attribute.Value.Tag)
+	}
+	if want := []int{asn1.TagPrintableString, asn1.TagUTF8String, asn1.TagUTF8String, asn1.TagUTF8String}; !slices.Equal(tags, want) {
+		t.Errorf("string types are %v, want %v", tags, want)
+	}
 }
 
 func TestSelfAttestation(t *testing.T) {
