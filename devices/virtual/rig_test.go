@@ -132,6 +132,9 @@ func (r *rig) raw(msg []byte) (status byte, body []byte) {
 	r.states = nil
 	answer := r.key.Message(r.ctx, msg, func(status byte) { r.states = append(r.states, status) })
 	checkAnswer(r.t, answer)
+	if len(answer) > virtual.MinMessage { // what every platform can take
+		r.t.Fatalf("answer of %d bytes", len(answer))
+	}
 	return answer[0], answer[1:]
 }
 
