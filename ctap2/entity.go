@@ -11,6 +11,7 @@ const PublicKeyType = "public-key"
 type RelyingParty struct {
 	ID   string `cbor:"id"`
 	Name string `cbor:"name,omitempty"`
+	Icon string `cbor:"icon,omitempty"` // URL; CTAP 2.0 only, later keys leave it unread
 }
 
 // User is a PublicKeyCredentialUserEntity (CTAP 2.3 §6.1). Answers carry Name
@@ -20,6 +21,7 @@ type User struct {
 	ID          []byte `cbor:"id"` // the user handle, 1 to 64 bytes
 	Name        string `cbor:"name,omitempty"`
 	DisplayName string `cbor:"displayName,omitempty"`
+	Icon        string `cbor:"icon,omitempty"` // URL; CTAP 2.0 only, later keys leave it unread
 }
 
 // Parameter names an algorithm and the type of credential to make with it, a

@@ -1,0 +1,255 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/touchstone-fido/touchstone/cmd/internal/term"
+	"github.com/touchstone-fido/touchstone/cmd/internal/view"
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/discover"
+	"github.com/touchstone-fido/touchstone/devices/transcript"
+)
+
+// session is an open key and what hangs on it.
+type session struct {
+	*devices.Conn
+	rand io.Reader // of challenges and user handles
+	link devices.Link
+	opts devices.Options
+	tape *transcript.Tape // that is being replayed, or nil
+	done []func() error   // to close after the key, the last one first
+}
+
+// withKey opens the key that the flags name, runs work on it, closes it and
+// shows work's result. A result is shown even when closing then fails.
+func (a *app) withKey(ctx context.Context, work func(context.Context, *session) (view.Result, error)) error {
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := work(ctx, s)
+	closing := s.close()
+	if result != nil {
+		if err := a.show(result); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err // what went wrong at closing follows from it
+	}
+	return a.forgive(s.tape, closing)
+}
+
+// forgive turns unread exchanges of a foreign tape into a warning: such a tape
+// holds a session of another program, and asking a part of it is all that a
+// command of ours can do. On our own tapes they are an error.
+func (a *app) forgive(tape *transcript.Tape, err error) error {
+	var unread *transcript.UnreadError
+	if tape != nil && tape.Header.Version == 0 && errors.As(err, &unread) {
+		a.note("warning: %v", unread)
+		return nil
+	}
+	return err
+}
+
+func (s *session) close() error {
+	var errs []error
+	if s.Conn != nil {
+		errs = append(errs, s.Conn.Close())
+	}
+	for i := len(s.done) - 1; i >= 0; i-- {
+		errs = append(errs, s.done[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) open(ctx context.Context) (*session, error) {
+	sel, err := devices.ParseSelector(a.device)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{rand: rand.Reader, opts: devices.Options{Timeout: a.timeout, OnEvent: a.touchPrompt()}}
+	if err := a.connect(ctx, sel, s); err != nil {
+		_ = s.close() // what went wrong first is what matters
+		return nil, err
+	}
+	a.tell("device: %s %s", s.Info.Backend, s.Info.Path)
+	return s, nil
+}
+
+func (a *app) connect(ctx context.Context, sel devices.Selector, s *session) error {
+	if err := a.find(ctx, sel, s); err != nil {
+		return err
+	}
+	if a.record != "" || a.recordSeed {
+		if err := a.startRecording(s); err != nil {
+			return errors.Join(err, s.link.Close())
+		}
+	}
+	s.opts.Rand = s.rand
+	conn, err := devices.Connect(ctx, s.link, s.opts)
+	s.Conn = conn
+	return err
+}
+
+// find opens the link to the key that is meant.
+func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error {
+	switch sel.Kind {
+	case devices.KindVirtual:
+		return a.openVirtual(sel, s)
+	case devices.KindReplay:
+		return a.openTape(sel, s)
+	}
+	o := discover.Options{HIDBackend: a.hidBackend}
+	info, err := discover.Choose(ctx, sel, o)
+	if err != nil {
+		return err
+	}
+	s.link, err = discover.Open(ctx, info)
+	return err
+}
+
+// touchPrompt tells the person when to touch the key, driven by its keepalives.
+func (a *app) touchPrompt() func(devices.Event) {
+	touch := term.NewTouch(a.streams.Err)
+	return func(e devices.Event) { touch.Keepalive(e.Status, e.Since) }
+}
+
+// openTape puts a tape in place of the key. A tape with a seed gives the
+// platform the randomness that it had.
+func (a *app) openTape(sel devices.Selector, s *session) error {
+	if a.record != "" {
+		return usageError{errors.New("--record with --device replay: a tape is never recorded again")}
+	}
+	tape, err := transcript.LoadFile(sel.Value)
+	if err != nil {
+		return err
+	}
+	if tape.Ending == transcript.EndCut {
+		a.note("warning: the last line of %s is cut off", sel.Value)
+	}
+	player, err := transcript.NewPlayer(tape, transcript.PlayConfig{})
+	if err != nil {
+		return err
+	}
+	s.tape = tape
+	if tape.Header.Seed != nil {
+		s.rand = seeded(tape.Header.Seed)
+	}
+	s.opts.HID, s.opts.NFC = tape.HIDConfig(), tape.NFCConfig()
+	s.link, err = playerLink(player, tape, sel.Value)
+	return err
+}
+
+func playerLink(player *transcript.Player, tape *transcript.Tape, file string) (devices.Link, error) {
+	l := devices.Link{Info: tapeInfo(tape, file)}
+	var err error
+	if tape.Header.Transport == transcript.NFC {
+		l.Card, err = player.Card()
+	} else {
+		l.Reports, err = player.Reports()
+	}
+	return l, err
+}
+
+func tapeInfo(tape *transcript.Tape, file string) devices.Info {
+	h := tape.Header
+	i := devices.Info{
+		Transport: devices.USB, Backend: "replay", Path: file, ReportSize: h.ReportSize, ATR: h.ATR,
+		Manufacturer: h.Device["manufacturer"], Product: h.Device["product"], Serial: h.Device["serial"],
+	}
+	i.VendorID, i.ProductID = hex16(h.Device["vendor_id"]), hex16(h.Device["product_id"])
+	if h.Transport == transcript.NFC {
+		i.Transport = devices.NFC
+	}
+	return i
+}
+
+// startRecording puts a recorder between the link and the framing.
+func (a *app) startRecording(s *session) error {
+	if a.record == "" {
+		return usageError{errors.New("--record-seed wants --record FILE")}
+	}
+	header := recordHeader(s.link.Info)
+	if a.recordSeed {
+		header.Seed = make([]byte, seedSize)
+		if _, err := io.ReadFull(rand.Reader, header.Seed); err != nil {
+			return err
+		}
+		s.rand = seeded(header.Seed)
+	}
+	file, err := os.OpenFile(a.record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("tape: %w", err)
+	}
+	s.done = append(s.done, file.Close)
+	recorder, err := transcript.NewRecorder(file, header, nil)
+	if err != nil {
+		return err
+	}
+	if s.link.Card != nil {
+		s.link.Card = recorder.Card(s.link.Card)
+	} else {
+		s.link.Reports = recorder.Reports(s.link.Reports)
+	}
+	return nil
+}
+
+func recordHeader(i devices.Info) transcript.Header {
+	h := transcript.Header{
+		Version: transcript.Version, Transport: transcript.HID, Tool: "touchstone " + version(),
+		Recorded: time.Now().UTC(), ReportSize: i.ReportSize, ATR: i.ATR, Device: map[string]string{},
+	}
+	if h.ReportSize == 0 {
+		h.ReportSize = ctaphid.ReportSize
+	}
+	if i.Transport == devices.NFC {
+		h.Transport, h.ReportSize = transcript.NFC, 0
+	}
+	d := view.NewDevice(i)
+	for name, value := range map[string]string{
+		"manufacturer": d.Manufacturer, "product": d.Product, "serial": d.Serial,
+		"vendor_id": d.VendorID, "product_id": d.ProductID, "backend": d.Backend, "reader": readerName(i),
+	} {
+		if value != "" {
+			h.Device[name] = value
+		}
+	}
+	return h
+}
+
+func readerName(i devices.Info) string {
+	if i.Transport == devices.NFC {
+		return i.Path
+	}
+	return ""
+}
+
+// seedSize is the size of a seed in bytes.
+const seedSize = 32
+
+// seeded is the randomness that grows from a seed: ChaCha8, which math/rand/v2
+// promises not to change. It is as good as the seed is secret.
+func seeded(seed []byte) io.Reader {
+	var s [seedSize]byte
+	copy(s[:], seed)
+	return mathrand.NewChaCha8(s)
+}
+
+// hex16 reads four hex digits; anything else is 0, unknown.
+func hex16(s string) uint16 {
+	n, err := strconv.ParseUint(s, 16, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}

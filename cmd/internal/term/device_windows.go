@@ -1,0 +1,4 @@
+package term
+
+// terminalDevice is the console's input.
+const terminalDevice = "CONIN$"

@@ -1,0 +1,137 @@
+package term_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/touchstone-fido/touchstone/cmd/internal/term"
+)
+
+func TestReadLine(t *testing.T) {
+	for _, c := range []struct {
+		name, stdin string
+		want        []string
+		end         error
+	}{
+		{"two lines", "1234\n5678\n", []string{"1234", "5678"}, term.ErrNoInput},
+		{"no line end", "1234", []string{"1234"}, term.ErrNoInput},
+		{"carriage return", "1234\r\n\r\n", []string{"1234", ""}, term.ErrNoInput},
+		{"nothing", "", nil, term.ErrNoInput},
+		{"spaces are part of it", " 12 34 \n", []string{" 12 34 "}, term.ErrNoInput},
+		{"too long", strings.Repeat("x", 5000) + "\n", nil, term.ErrLongLine},
+	} {
+		s, _, _ := term.Test(c.stdin)
+		for _, want := range c.want {
+			got, err := s.ReadLine()
+			if err != nil || string(got) != want {
+				t.Errorf("%s: %q, %v; want %q", c.name, got, err, want)
+			}
+		}
+		if got, err := s.ReadLine(); !errors.Is(err, c.end) {
+			t.Errorf("%s: %q, %v at the end; want %v", c.name, got, err, c.end)
+		}
+	}
+}
+
+func TestNoTerminal(t *testing.T) {
+	s, _, _ := term.Test("1234\n")
+	if _, err := s.ReadSecret(t.Context(), "PIN: "); !errors.Is(err, term.ErrNoTerminal) {
+		t.Errorf("%v", err)
+	}
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = s.WithTerminal(func() (*os.File, error) { return file, nil })
+	if _, err := s.ReadSecret(t.Context(), "PIN: "); !errors.Is(err, term.ErrNoTerminal) {
+		t.Errorf("a file as terminal: %v", err)
+	}
+}
+
+// terminal is a pseudo-terminal, with the person's end of it.
+func terminal(t *testing.T) (*term.Streams, *os.File) {
+	t.Helper()
+	person, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { person.Close(); tty.Close() })
+	s, _, _ := term.Test("")
+	return s.WithTerminal(func() (*os.File, error) { return os.OpenFile(tty.Name(), os.O_RDWR, 0) }), person
+}
+
+// await reads what the terminal shows until it ends in text.
+func await(t *testing.T, person *os.File, text string) string {
+	t.Helper()
+	if err := person.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	one := make([]byte, 1)
+	for !strings.HasSuffix(seen.String(), text) {
+		if _, err := io.ReadFull(person, one); err != nil {
+			t.Fatalf("saw %q, then %v", seen.String(), err)
+		}
+		seen.Write(one)
+	}
+	return seen.String()
+}
+
+func TestSecretIsNotEchoed(t *testing.T) {
+	s, person := terminal(t)
+	typed := make(chan string, 1)
+	go func() {
+		await(t, person, "PIN: ")
+		_, _ = person.WriteString("s3cret\n")
+		typed <- await(t, person, "\n")
+	}()
+	got, err := s.ReadSecret(t.Context(), "PIN: ")
+	if err != nil || string(got) != "s3cret" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if shown := <-typed; strings.Contains(shown, "s3cret") {
+		t.Errorf("the terminal shows %q", shown)
+	}
+}
+
+func TestCancelPutsTheTerminalBack(t *testing.T) {
+	s, person := terminal(t)
+	cause := errors.New("stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		await(t, person, "PIN: ")
+		cancel(cause)
+	}()
+	if _, err := s.ReadSecret(ctx, "PIN: "); !errors.Is(err, cause) {
+		t.Fatalf("%v", err)
+	}
+	if _, err := person.WriteString("echo?\n"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, person, "echo?") // fails at its time limit if echo is still off
+}
+
+func TestTouchSpeaksOncePerWait(t *testing.T) {
+	s, _, stderr := term.Test("")
+	touch := term.NewTouch(s.Err)
+	for _, k := range []struct {
+		status string
+		since  time.Duration
+	}{
+		{"processing", 0}, {"up-needed", 100}, {"up-needed", 200}, {"processing", 300}, // one wait
+		{"up-needed", 400},                    // waits again in the same request
+		{"up-needed", 50}, {"up-needed", 150}, // another request
+	} {
+		touch.Keepalive(k.status, k.since)
+	}
+	if n := strings.Count(stderr.String(), "Touch your security key."); n != 3 {
+		t.Errorf("%d prompts: %q", n, stderr.String())
+	}
+}

@@ -1,0 +1,132 @@
+package view
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
+	"github.com/touchstone-fido/touchstone/devices"
+)
+
+// Device is the JSON form of devices.Info.
+type Device struct {
+	Selector     string         `json:"selector,omitempty"` // what --device takes to mean this key
+	Transport    string         `json:"transport"`
+	Backend      string         `json:"backend"`
+	Path         string         `json:"path,omitempty"`
+	VendorID     string         `json:"vendorId,omitempty"`  // four hex digits
+	ProductID    string         `json:"productId,omitempty"` // four hex digits
+	Manufacturer string         `json:"manufacturer,omitempty"`
+	Product      string         `json:"product,omitempty"`
+	Serial       string         `json:"serial,omitempty"`
+	ATR          webauthn.Bytes `json:"atr,omitempty"`
+}
+
+// NewDevice puts a device into its JSON form.
+func NewDevice(i devices.Info) Device {
+	d := Device{
+		Selector: i.Selector(), Transport: string(i.Transport), Backend: i.Backend, Path: i.Path,
+		Manufacturer: i.Manufacturer, Product: i.Product, Serial: i.Serial, ATR: i.ATR,
+	}
+	if i.VendorID != 0 || i.ProductID != 0 {
+		d.VendorID, d.ProductID = fmt.Sprintf("%04x", i.VendorID), fmt.Sprintf("%04x", i.ProductID)
+	}
+	return d
+}
+
+// id is how a person tells USB keys apart by number.
+func (d Device) id() string {
+	switch {
+	case d.VendorID != "":
+		return d.VendorID + ":" + d.ProductID
+	case len(d.ATR) > 0:
+		return "ATR " + hex.EncodeToString(d.ATR)
+	}
+	return "-"
+}
+
+// DeviceList shows what a search for keys found.
+type DeviceList struct{ Listing devices.Listing }
+
+type deviceList struct {
+	Schema   string    `json:"schema"`
+	Devices  []Device  `json:"devices"`
+	LeftOut  []leftOut `json:"leftOut"`
+	Looked   []string  `json:"looked"` // backends that could look
+	Failures []failure `json:"failures"`
+}
+
+type leftOut struct {
+	Device Device `json:"device"`
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+type failure struct {
+	Backend string `json:"backend"`
+	Reason  string `json:"reason"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Envelope is touchstone/device-list/1.
+func (l DeviceList) Envelope() any {
+	e := deviceList{Schema: "touchstone/device-list/1", Devices: []Device{}, LeftOut: []leftOut{}, Looked: append([]string{}, l.Listing.Looked...), Failures: []failure{}}
+	for _, i := range l.Listing.Devices {
+		e.Devices = append(e.Devices, NewDevice(i))
+	}
+	for _, o := range l.Listing.LeftOut {
+		e.LeftOut = append(e.LeftOut, leftOut{NewDevice(o.Info), o.Reason.Error(), o.Hint})
+	}
+	for _, f := range l.Listing.Failures {
+		e.Failures = append(e.Failures, failure{f.Backend, f.Reason.Error(), f.Hint})
+	}
+	return e
+}
+
+// Text writes a table of the keys.
+func (l DeviceList) Text(w io.Writer) error {
+	if len(l.Listing.Devices) == 0 {
+		return l.none(w)
+	}
+	var rows [][]string
+	for _, i := range l.Listing.Devices {
+		d := NewDevice(i)
+		rows = append(rows, []string{d.Selector, d.Transport, d.id(), orDash(d.Product), orDash(d.Serial)})
+	}
+	return table(w, []string{"DEVICE", "TRANSPORT", "ID", "PRODUCT", "SERIAL"}, rows)
+}
+
+func (l DeviceList) none(w io.Writer) error {
+	text := "No security key is there."
+	if len(l.Listing.Failures) > 0 {
+		text = "No security key was found, but not every place could be looked at."
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+// Notes writes what a listing left out, and why, for stderr.
+func (l DeviceList) Notes(w io.Writer) {
+	for _, o := range l.Listing.LeftOut {
+		d := NewDevice(o.Info)
+		note(w, fmt.Sprintf("left out: %s %s: %v", d.Path, d.Product, o.Reason), o.Hint)
+	}
+	for _, f := range l.Listing.Failures {
+		note(w, fmt.Sprintf("could not look: %s: %v", f.Backend, f.Reason), f.Hint)
+	}
+}
+
+func note(w io.Writer, text, hint string) {
+	fmt.Fprintln(w, text)
+	if hint != "" {
+		fmt.Fprintln(w, indent(hint))
+	}
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

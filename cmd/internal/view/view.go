@@ -1,0 +1,105 @@
+// Package view shows results: as a table or lines for a person, or as one JSON
+// envelope for a program, with the same facts in both. It touches no device.
+//
+// The JSON forms are a promise: members are added, never renamed or given
+// another meaning.
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// Result is something that a command found out.
+type Result interface {
+	// Envelope is the value to encode as JSON, with a member "schema".
+	Envelope() any
+	// Text writes the same for people.
+	Text(w io.Writer) error
+}
+
+// Write shows a result on w, as JSON or as text.
+func Write(w io.Writer, asJSON bool, r Result) error {
+	if asJSON {
+		return WriteJSON(w, r.Envelope())
+	}
+	return r.Text(w)
+}
+
+// WriteJSON writes v as indented JSON with a newline at its end. Text is not
+// escaped for HTML.
+func WriteJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// table writes rows in columns under a header, with nothing drawn around them.
+func table(w io.Writer, header []string, rows [][]string) error {
+	t := tablewriter.NewTable(w,
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders:  tw.BorderNone,
+			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
+		})),
+		tablewriter.WithConfig(tablewriter.Config{
+			Header: tw.CellConfig{
+				Formatting: tw.CellFormatting{AutoFormat: tw.Off},
+				Alignment:  tw.CellAlignment{Global: tw.AlignLeft},
+				Padding:    tw.CellPadding{Global: tw.Padding{Right: "  ", Overwrite: true}},
+			},
+			Row: tw.CellConfig{
+				Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone},
+				Alignment:  tw.CellAlignment{Global: tw.AlignLeft},
+				Padding:    tw.CellPadding{Global: tw.Padding{Right: "  ", Overwrite: true}},
+			},
+			Behavior: tw.Behavior{TrimSpace: tw.Off},
+		}),
+	)
+	t.Header(header)
+	if err := t.Bulk(rows); err != nil {
+		return err
+	}
+	return t.Render()
+}
+
+// pairs writes names and values in two columns; pairs without a value are left
+// out.
+func pairs(w io.Writer, p [][2]string) error {
+	width := 0
+	for _, kv := range p {
+		if kv[1] != "" {
+			width = max(width, len(kv[0]))
+		}
+	}
+	for _, kv := range p {
+		if kv[1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func list[T any](items []T) string {
+	s := make([]string, len(items))
+	for i, v := range items {
+		s[i] = fmt.Sprint(v)
+	}
+	return strings.Join(s, ", ")
+}

@@ -1,0 +1,145 @@
+// Package cmd is the command line of Touchstone: one file for each noun. A
+// command gathers options, lets the library work and hands the result to
+// package view; what it prints and which exit status it ends with is decided
+// here alone.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/touchstone-fido/touchstone/cmd/internal/term"
+	"github.com/touchstone-fido/touchstone/cmd/internal/view"
+	"github.com/touchstone-fido/touchstone/devices"
+)
+
+// Main runs the program with its arguments, the program's name left out, on the
+// process's streams and signals. It returns the exit status.
+func Main(args []string) int {
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	return Run(ctx, term.System(), args)
+}
+
+// errInterrupted is the cause with which Ctrl-C ends a command.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible ends the context at the first signal; the second one kills the
+// program, as it would without us.
+func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			signal.Stop(signals)
+			cancel(errInterrupted)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// Run runs the program on the given streams and returns the exit status.
+func Run(ctx context.Context, streams *term.Streams, args []string) int {
+	a := &app{streams: streams}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return statusDone
+	}
+	if !a.started {
+		err = usageError{err}
+	}
+	exit := exitStatus(ctx, err)
+	view.Error(streams.Err, a.json || slices.Contains(args, "--json"), err, exit, hint(err))
+	return exit
+}
+
+// app is one run of the program: its streams and global flags.
+type app struct {
+	streams *term.Streams
+	started bool // past the reading of flags and arguments
+
+	json       bool
+	device     string
+	record     string
+	recordSeed bool
+	hidBackend string
+	timeout    time.Duration
+	pinStdin   bool
+	yes        bool
+	verbose    bool
+}
+
+// deviceVariable is the environment variable that stands in for --device.
+const deviceVariable = "TOUCHSTONE_DEVICE"
+
+const defaultTimeout = 90 * time.Second
+
+func (a *app) command() *cobra.Command {
+	root := group("touchstone", "Enrol passkeys on security keys, test the keys, replay their sessions",
+		a.deviceCommand(), a.enrollCommand(), a.verifyCommand(), a.pinCommand(),
+		a.transcriptCommand(), a.virtualCommand(), a.versionCommand())
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.PersistentPreRun = func(*cobra.Command, []string) { a.started = true }
+	f := root.PersistentFlags()
+	f.BoolVar(&a.json, "json", false, "print one JSON envelope instead of text")
+	f.StringVar(&a.device, "device", os.Getenv(deviceVariable), "the key to use: "+devices.Selectors+" (default $"+deviceVariable+", or the only key there is)")
+	f.StringVar(&a.record, "record", "", "record the session with the key to this new `FILE`")
+	f.BoolVar(&a.recordSeed, "record-seed", false, "with --record: draw all randomness from a seed kept in the tape, so that it replays byte for byte (the tape then reveals the PIN)")
+	f.StringVar(&a.hidBackend, "hid-backend", "", "how to reach USB keys: hidraw or usbhid (default: the best for this system)")
+	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long one request to the key may take, touch included; 0 for no limit")
+	f.BoolVar(&a.pinStdin, "pin-stdin", false, "read PINs from standard input, one on a line")
+	f.BoolVar(&a.yes, "yes", false, "go ahead without asking")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is decided on the way")
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())}
+		}
+		if err := c.Usage(); err != nil {
+			return err
+		}
+		return usageError{fmt.Errorf("%s wants a command", c.CommandPath())}
+	}}
+	c.AddCommand(commands...)
+	return c
+}
+
+// show writes a result to stdout.
+func (a *app) show(r view.Result) error {
+	return view.Write(a.streams.Out, a.json, r)
+}
+
+// note writes a line to stderr.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintf(a.streams.Err, format+"\n", args...)
+}
+
+// tell writes a line to stderr when the user wants to know more.
+func (a *app) tell(format string, args ...any) {
+	if a.verbose {
+		a.note(format, args...)
+	}
+}

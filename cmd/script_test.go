@@ -1,0 +1,109 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/touchstone-fido/touchstone/cmd"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"touchstone": func() { os.Exit(cmd.Main(os.Args[1:])) },
+	})
+}
+
+// TestScripts runs testdata/script/*.txtar against the real main. In them,
+//
+//	status N touchstone ARGS...  wants that exit status
+//	same FILE MEMBER VALUE       wants that value of a JSON member (a.b.c)
+//	flip FILE MEMBER             changes one character of a JSON text member
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(e *testscript.Env) error { e.Setenv("TOUCHSTONE_DEVICE", ""); return nil },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": wantStatus, "same": wantMember, "flip": flipMember,
+		},
+	})
+}
+
+func wantStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func readJSON(ts *testscript.TestScript, file string) map[string]any {
+	var v map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &v))
+	return v
+}
+
+// member finds the map that holds a.b.c, and the last name of the path.
+func member(ts *testscript.TestScript, v map[string]any, path string) (map[string]any, string) {
+	names := strings.Split(path, ".")
+	for _, name := range names[:len(names)-1] {
+		next, ok := v[name].(map[string]any)
+		if !ok {
+			ts.Fatalf("%s: no object %s", path, name)
+		}
+		v = next
+	}
+	last := names[len(names)-1]
+	if _, ok := v[last]; !ok {
+		ts.Fatalf("%s: no member %s", path, last)
+	}
+	return v, last
+}
+
+func wantMember(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: same FILE MEMBER VALUE")
+	}
+	in, name := member(ts, readJSON(ts, args[0]), args[1])
+	if got := fmt.Sprint(in[name]); (got == args[2]) == neg {
+		ts.Fatalf("%s is %q", args[1], got)
+	}
+}
+
+func flipMember(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE MEMBER")
+	}
+	v := readJSON(ts, args[0])
+	in, name := member(ts, v, args[1])
+	text := []byte(in[name].(string))
+	i := len(text) / 2
+	if text[i] == 'e' {
+		text[i] = 'f'
+	} else {
+		text[i] = 'e'
+	}
+	in[name] = string(text)
+	out, err := json.Marshal(v)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out, 0o600))
+}

@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/touchstone-fido/touchstone/cmd/internal/term"
+	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/enroll"
+	"github.com/touchstone-fido/touchstone/devices/transcript"
+)
+
+// Exit statuses. They are a promise.
+const (
+	statusDone        = 0
+	statusFailed      = 1
+	statusUsage       = 2
+	statusNoDevice    = 3 // no device, or not one only
+	statusRefused     = 4 // the authenticator refused
+	statusChecks      = 5 // checks ran and some failed
+	statusGate        = 6 // refused by a safety gate
+	statusInterrupted = 130
+)
+
+// usageError is a wrong flag, argument or command.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// errChecksFailed: checks ran to the end and not all of them held. The result
+// that was printed says which.
+var errChecksFailed = errors.New("not everything that was checked is in order")
+
+func exitStatus(ctx context.Context, err error) int {
+	var usage usageError
+	var notOne *devices.NotOneError
+	var refused *ctap2.Error
+	var code ctap2.Status
+	switch {
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		return statusInterrupted
+	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector):
+		return statusUsage
+	case errors.As(err, &notOne):
+		return statusNoDevice
+	case errors.Is(err, errChecksFailed):
+		return statusChecks
+	case errors.As(err, &refused) && refused.Cause != nil:
+		return statusFailed // it was the platform that cancelled
+	case errors.As(err, &refused), errors.As(err, &code):
+		return statusRefused
+	}
+	return statusFailed
+}
+
+// hints say what to do about an error, the first that matches.
+var hints = []struct {
+	when error
+	hint string
+}{
+	{enroll.ErrNoVerification, "Set a PIN with \"touchstone pin set\", or do not require user verification."},
+	{enroll.ErrNoPIN, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
+	{term.ErrNoTerminal, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
+	{enroll.ErrPINChange, "Change it with \"touchstone pin change\"."},
+	{ctap2.StatusPINAuthBlocked, "Unplug the key and insert it again (take a card off the reader), then try again. No PIN try was lost by this refusal."},
+	{ctap2.StatusPINBlocked, "Only a reset makes the key usable again. It deletes every passkey on the key."},
+	{ctap2.StatusPINInvalid, "The PIN is wrong. Nothing is tried again by itself."},
+	{ctap2.StatusPINNotSet, "Set a PIN with \"touchstone pin set\"."},
+	{ctap2.StatusNoCredentials, "There is no passkey for this relying party on the key."},
+	{ctap2.StatusCredentialExcluded, "The key already holds a passkey for this account."},
+	{ctap2.StatusKeyStoreFull, "The key has no room for another passkey."},
+	{ctap2.StatusOperationDenied, "The key was not touched in time, or the user said no."},
+	{ctap2.StatusUserActionTimeout, "The key was not touched in time."},
+	{ctap2.ErrTimeout, "Touch the key when it blinks, or allow more time with --timeout."},
+}
+
+func hint(err error) string {
+	var notOne *devices.NotOneError
+	if errors.As(err, &notOne) {
+		return notOne.Hint()
+	}
+	var mismatch *transcript.MismatchError
+	var end *transcript.EndError
+	switch {
+	case errors.As(err, &end) && end.Next == "":
+		return "The tape ends before the session does."
+	case errors.As(err, &mismatch), errors.As(err, &end):
+		return "The tape holds another session than the one that this command asks for."
+	}
+	for _, h := range hints {
+		if errors.Is(err, h.when) {
+			return h.hint
+		}
+	}
+	return ""
+}

@@ -1,0 +1,130 @@
+package cmd
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/statefile"
+	"github.com/touchstone-fido/touchstone/nfc"
+	"github.com/touchstone-fido/touchstone/nfc/vpcd"
+)
+
+// openVirtual puts the software key behind the real framing.
+func (a *app) openVirtual(sel devices.Selector, s *session) error {
+	key, err := a.newVirtual(sel)
+	if err != nil {
+		return err
+	}
+	s.done = append(s.done, key.Close)
+	info := devices.Info{
+		Transport: devices.USB, Backend: "virtual", Path: sel.Value,
+		Manufacturer: "Touchstone", Product: "software key",
+	}
+	if !sel.NFC {
+		device := ctaphid.NewDevice(key, ctaphid.DeviceConfig{})
+		s.done = append(s.done, device.Close)
+		s.link = devices.Link{Info: info, Reports: device.Connect()}
+		return nil
+	}
+	info.Transport, info.ATR = devices.NFC, vpcd.DefaultATR()
+	s.link = devices.Link{Info: info, Card: nfc.NewEmulator(key, nfc.EmulatorConfig{MaxMessage: virtual.DefaultMessage})}
+	return nil
+}
+
+// newVirtual makes the software key that a selector describes: a factory-new
+// one, or one with its state in a file.
+func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
+	cfg, err := virtualConfig(sel.Params)
+	if err != nil {
+		return nil, err
+	}
+	if sel.NFC {
+		cfg.Transport = virtual.NFC
+	}
+	cfg.OnError = func(err error) { a.note("software key: %v", err) }
+	if sel.Value != "" {
+		store, err := statefile.Open(sel.Value)
+		if err != nil {
+			return nil, fmt.Errorf("software key: %w", err)
+		}
+		cfg.Store = store
+	}
+	key, err := virtual.New(cfg)
+	if err != nil {
+		if cfg.Store != nil {
+			err = errors.Join(err, cfg.Store.Close())
+		}
+		return nil, fmt.Errorf("software key: %w", err)
+	}
+	return key, nil
+}
+
+// virtualConfig reads the parameters of a virtual: selector.
+func virtualConfig(params url.Values) (virtual.Config, error) {
+	var cfg virtual.Config
+	for name, values := range params {
+		read, ok := virtualParams[name]
+		if !ok {
+			return cfg, usageError{fmt.Errorf("virtual: unknown parameter %q: want touch, attestation or seed", name)}
+		}
+		if err := read(&cfg, values[len(values)-1]); err != nil {
+			return cfg, usageError{fmt.Errorf("virtual: %s: %w", name, err)}
+		}
+	}
+	return cfg, nil
+}
+
+var virtualParams = map[string]func(*virtual.Config, string) error{
+	// touch: auto, deny, or after how long the user touches, such as 2s
+	"touch": func(c *virtual.Config, value string) error {
+		switch value {
+		case "auto":
+			c.Presence = virtual.Auto()
+			return nil
+		case "deny":
+			c.Presence = virtual.Denied()
+			return nil
+		}
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 {
+			return fmt.Errorf("%q is neither auto, deny nor a time such as 2s", value)
+		}
+		c.Presence = virtual.Delayed(d)
+		return nil
+	},
+	// attestation: basic (with a certificate) or self
+	"attestation": func(c *virtual.Config, value string) error {
+		switch value {
+		case "basic":
+			c.Attestation = virtual.AttestationBasic
+		case "self":
+			c.Attestation = virtual.AttestationSelf
+		default:
+			return fmt.Errorf("%q is neither basic nor self", value)
+		}
+		return nil
+	},
+	// seed: 32 bytes in hex from which all keys of the software key grow; its
+	// clock then begins at a fixed time, as certificates have dates in them
+	"seed": func(c *virtual.Config, value string) error {
+		seed, err := hex.DecodeString(value)
+		if err != nil || len(seed) != seedSize {
+			return fmt.Errorf("want %d bytes in hex", seedSize)
+		}
+		c.Rand = seeded(seed)
+		c.Now = clockFrom(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+		return nil
+	},
+}
+
+// clockFrom is a clock that starts at a fixed time and then runs.
+func clockFrom(start time.Time) func() time.Time {
+	began := time.Now()
+	return func() time.Time { return start.Add(time.Since(began)) }
+}
