@@ -85,7 +85,7 @@ def main():
 
     client_pin = ClientPin(ctap, PinProtocolV2())
     try:
-        client_pin.get_pin_token("wrong" + pin)
+        client_pin.get_pin_token("wrong" + pin, ClientPin.PERMISSION.GET_ASSERTION, RP["id"])
         raise AssertionError("a wrong PIN was taken")
     except CtapError as e:
         assert e.code == CtapError.ERR.PIN_INVALID, e

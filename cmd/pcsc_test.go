@@ -1,0 +1,183 @@
+//go:build pcsc
+
+package cmd_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/touchstone-fido/touchstone/cmd"
+	"github.com/touchstone-fido/touchstone/cmd/internal/term"
+	"github.com/touchstone-fido/touchstone/nfc/pcsc"
+)
+
+// reader is part of the name of the virtual readers of Debian's pcscd.
+const (
+	reader = "Virtual PCD"
+	slot   = "Virtual PCD 00 00" // the first of the two; ykman takes no part of a name that fits both
+)
+
+// serve puts a software key into the virtual reader, as "virtual serve vpcd"
+// does, until the test ends, and waits until PC/SC sees the card.
+// scripts/with-pcscd runs the daemon.
+func serve(t *testing.T, selector string) {
+	t.Helper()
+	if os.Getenv("TOUCHSTONE_PCSCD") == "" {
+		t.Skip("SKIPPED: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	streams, _, errs := term.Test("")
+	done := make(chan int, 1)
+	go func() { done <- cmd.Run(ctx, streams, []string{"--device", selector, "virtual", "serve", "vpcd"}) }()
+	t.Cleanup(func() {
+		stop()
+		<-done
+		awaitEmpty(t)
+	})
+	wait, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := pcsc.Wait(wait, slot); err != nil {
+		t.Fatalf("no card in the virtual reader: %v\n%s", err, errs)
+	}
+}
+
+// awaitEmpty returns when pcscd has seen that the card is gone, for which it
+// looks every 0.4 seconds, so that the next test does not meet this one's card.
+func awaitEmpty(t *testing.T) {
+	t.Helper()
+	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+		readers, err := pcsc.List(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(readers, func(r pcsc.Reader) bool { return r.CardPresent }) {
+			return
+		}
+	}
+	t.Fatal("the card stays in the virtual reader")
+}
+
+func wantVerified(t *testing.T, exit int, out, errs string) {
+	t.Helper()
+	var got struct{ Verified bool }
+	if err := json.Unmarshal([]byte(out), &got); err != nil || exit != 0 || !got.Verified {
+		t.Fatalf("exit status %d, %v\n%s\n%s", exit, err, out, errs)
+	}
+}
+
+// TestPCSCEnrolAndVerify is the main job through the real PC/SC daemon, with
+// and without a PIN.
+func TestPCSCEnrolAndVerify(t *testing.T) {
+	serve(t, "virtual")
+	device := "nfc:" + reader
+	dir := t.TempDir()
+	alice := filepath.Join(dir, "alice.json")
+	exit, out, errs := run(t, "", "--json", "--device", device, "enroll", "--rp", "example.com", "--user", "alice", "--out", alice)
+	wantVerified(t, exit, out, errs)
+	exit, out, errs = run(t, "", "--json", "--device", device, "verify", alice)
+	wantVerified(t, exit, out, errs)
+
+	if exit, _, errs = run(t, "24680\n", "--device", device, "--pin-stdin", "pin", "set"); exit != 0 {
+		t.Fatalf("pin set: exit status %d: %s", exit, errs)
+	}
+	bob := filepath.Join(dir, "bob.json")
+	exit, out, errs = run(t, "24680\n", "--json", "--device", device, "--pin-stdin", "--record", filepath.Join(dir, "tape.jsonl"), "--record-seed",
+		"enroll", "--rp", "example.com", "--user", "bob", "--uv", "required", "--out", bob)
+	wantVerified(t, exit, out, errs)
+	exit, again, errs := run(t, "24680\n", "--json", "--device", "replay:"+filepath.Join(dir, "tape.jsonl"), "--pin-stdin",
+		"enroll", "--rp", "example.com", "--user", "bob", "--uv", "required")
+	if exit != 0 || again != out {
+		t.Errorf("the recorded session replays with exit status %d: %s\n%s\nwant\n%s", exit, errs, again, out)
+	}
+	exit, out, errs = run(t, "24680\n", "--json", "--device", device, "--pin-stdin", "verify", "--uv", "required", bob)
+	wantVerified(t, exit, out, errs)
+	exit, out, errs = run(t, "", "--json", "--device", device, "verify", "--uv", "discouraged", "--usernameless", "--user", "bob", alice, bob)
+	wantVerified(t, exit, out, errs)
+}
+
+// TestPCSCDelayedTouch waits for a touch over real PC/SC: the card puts the
+// client off with 9100 and the prompt appears.
+func TestPCSCDelayedTouch(t *testing.T) {
+	serve(t, "virtual?touch=400ms")
+	exit, out, errs := run(t, "", "--json", "--device", "nfc:"+reader, "enroll", "--rp", "example.com", "--user", "alice")
+	wantVerified(t, exit, out, errs)
+	if strings.Count(errs, "Touch your security key.") != 1 {
+		t.Errorf("stderr %q", errs)
+	}
+}
+
+// TestPCSCDeviceList finds the card, and leaves the empty reader out.
+func TestPCSCDeviceList(t *testing.T) {
+	serve(t, "virtual")
+	exit, out, errs := run(t, "", "--json", "device", "list")
+	var got struct {
+		Devices []struct{ Selector, Transport, Path, ATR string }
+		LeftOut []struct {
+			Device struct{ Path string }
+			Reason string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || exit != 0 {
+		t.Fatalf("exit status %d, %v: %s%s", exit, err, out, errs)
+	}
+	if len(got.Devices) != 1 || got.Devices[0].Selector != "nfc:"+slot || got.Devices[0].Transport != "nfc" || got.Devices[0].ATR == "" {
+		t.Errorf("devices %+v", got.Devices)
+	}
+	if len(got.LeftOut) != 1 || got.LeftOut[0].Device.Path != reader+" 00 01" || got.LeftOut[0].Reason == "" {
+		t.Errorf("left out %+v", got.LeftOut)
+	}
+}
+
+// program runs somebody else's program and returns what it prints.
+func program(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// TestPCSCPythonFIDO2 has Debian's python3-fido2 set a PIN and make and verify
+// credentials with PIN/UV auth protocols one and two, and then Debian's ykman
+// report the key.
+func TestPCSCPythonFIDO2(t *testing.T) {
+	serve(t, "virtual")
+	out := program(t, "/usr/bin/python3", "testdata/python_fido2.py", slot, "24680")
+	var got struct {
+		AAGUID string
+		Runs   []struct {
+			Protocol int
+			Fmt      string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got.AAGUID != "61c5e308878a4352b3a554aead6cc6ea" || len(got.Runs) != 2 ||
+		got.Runs[0].Protocol != 1 || got.Runs[1].Protocol != 2 || got.Runs[0].Fmt != "packed" {
+		t.Errorf("%s", out)
+	}
+	// ykman uses /usr/bin/python3 by its first line, whatever else is in PATH.
+	out = program(t, "/usr/bin/ykman", "-r", slot, "fido", "info")
+	if !strings.Contains(out, "PIN is set, with 7 attempt(s) remaining") {
+		t.Errorf("ykman says %q", out)
+	}
+}
+
+// TestPCSCYkman has ykman report a factory-new key.
+func TestPCSCYkman(t *testing.T) {
+	serve(t, "virtual")
+	if out := program(t, "/usr/bin/ykman", "-r", slot, "fido", "info"); !strings.Contains(out, "PIN is not set") {
+		t.Errorf("ykman says %q", out)
+	}
+}
