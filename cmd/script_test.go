@@ -15,7 +15,14 @@ import (
 	"github.com/touchstone-fido/touchstone/cmd"
 )
 
+// beMain is the environment variable that makes the test binary the program,
+// for tests that start it by themselves.
+const beMain = "TOUCHSTONE_TEST_MAIN"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(beMain) != "" {
+		os.Exit(cmd.Main(os.Args[1:]))
+	}
 	testscript.Main(m, map[string]func(){
 		"touchstone": func() { os.Exit(cmd.Main(os.Args[1:])) },
 	})

@@ -3,6 +3,7 @@ package ctap2
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
@@ -207,15 +208,18 @@ func (i *Info) read(f infoField) {
 		}
 		return
 	}
-	if err := wire.Decode(raw, f.into(i)); err != nil {
+	into := f.into(i)
+	if err := wire.Decode(raw, into); err != nil {
+		reflect.ValueOf(into).Elem().SetZero() // what was read before the fault
 		i.Problems = append(i.Problems, InfoProblem{f.member, err})
 	}
 }
 
-// Has reports whether the authenticator sent the member.
+// Has reports whether the authenticator sent the member, and sent it as the
+// standard has it.
 func (i *Info) Has(m InfoMember) bool {
 	_, ok := i.Members[uint64(m)]
-	return ok
+	return ok && !slices.ContainsFunc(i.Problems, func(p InfoProblem) bool { return p.Member == m })
 }
 
 // Unknown lists the numbers of members that this package has no name for, in

@@ -120,6 +120,16 @@ func TestProblemsLeaveTheRestReadable(t *testing.T) {
 	if info.PINUVAuthProtocol() != pinuv.One {
 		t.Errorf("protocol %v", info.PINUVAuthProtocol())
 	}
+	if info.Has(ctap2.InfoMaxMsgSize) || !info.Has(ctap2.InfoPINUVAuthProtocols) {
+		t.Errorf("Has tells %v of a bad member, %v of a good one", info.Has(ctap2.InfoMaxMsgSize), info.Has(ctap2.InfoPINUVAuthProtocols))
+	}
+}
+
+func TestHalfReadMembersAreDropped(t *testing.T) {
+	info, err := ctap2.ParseInfo(unhex(t, "a2 01 82 684649444f5f325f30 05 04 a2 62726b f5 627576 6161"))
+	if err != nil || len(info.Problems) != 3 || info.Versions != nil || info.Options != nil {
+		t.Errorf("%+v, %v", info, err)
+	}
 }
 
 func TestPolicyURLAsText(t *testing.T) {

@@ -1,0 +1,205 @@
+package view_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/touchstone-fido/touchstone/cmd/internal/view"
+	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
+	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/relyingparty"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew; then read what changed")
+
+// golden holds got to testdata/name. The files are the promise: members are
+// added to them, never taken away or given another meaning.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is now\n%s\nwant\n%s", file, got, want)
+	}
+}
+
+var (
+	usb = devices.Info{
+		Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw3", VendorID: 0x1050, ProductID: 0x0407,
+		Manufacturer: "Yubico", Product: "YubiKey OTP+FIDO+CCID", Serial: "0012345", ReportSize: 64,
+	}
+	card    = devices.Info{Transport: devices.NFC, Backend: "pcsc", Path: "ACS ACR122U 00 00", ATR: []byte{0x3b, 0x80, 0x80, 0x01, 0x01}}
+	virtual = devices.Info{Transport: devices.USB, Backend: "virtual", Manufacturer: "Touchstone", Product: "software key"}
+)
+
+func info(t *testing.T, data string) *ctap2.Info {
+	t.Helper()
+	b, err := hex.DecodeString(strings.Join(strings.Fields(data), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := ctap2.ParseInfo(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// everything has all members of getInfo, one that has no name yet, one of a
+// wrong type, and options out of order.
+func everything(t *testing.T) *ctap2.Info {
+	return info(t, `b820
+	01 81 684649444f5f325f33
+	02 82 6b6372656450726f74656374 6b686d61632d736563726574
+	03 50 000102030405060708090a0b0c0d0e0f
+	04 a3 627576 f4 62726b f5 69636c69656e7450696e f5
+	05 19 04b0    06 82 02 01    07 08    08 18 80
+	09 82 636e6663 63757362
+	0a 81 a2 63616c67 26 64747970656a7075626c69632d6b6579
+	0b 19 0400    0c f5    0d 06    0e 1a 00050704    0f 18 20    10 00    11 6161    12 02
+	13 a1 644649444f 01    14 00    15 81 1b ffffffffffffffff    16 81 667061636b6564    17 02
+	1818 f4    1819 58 20 `+strings.Repeat("19", 32)+`    181a 81 63757362    181b f5
+	181c 46 687474703a2f    181d 18 3f    181e 58 20 `+strings.Repeat("1e", 32)+`    181f 82 01 18ff
+	1820 6161`)
+}
+
+func results(t *testing.T) map[string]view.Result {
+	bytes32 := webauthn.Bytes(strings.Repeat("k", 32))
+	user := relyingparty.User{ID: webauthn.Bytes("handle"), Name: "alice", DisplayName: "Alice <3"}
+	two := uint(2)
+	pins := info(t, "a2 01 81 684649444f5f325f30 04 a2 627576 f4 69636c69656e7450696e f5")
+	return map[string]view.Result{
+		"device-list": view.DeviceList{Listing: devices.Listing{
+			Devices:  []devices.Info{usb, card},
+			LeftOut:  []devices.LeftOut{{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3"}, Reason: errors.New("permission denied"), Hint: "add a rule"}},
+			Looked:   []string{"hidraw"},
+			Failures: []devices.Failure{{Backend: "pcsc", Reason: errors.New("the service does not run"), Hint: "start pcscd"}},
+		}},
+		"device-list-none":    view.DeviceList{Listing: devices.Listing{Looked: []string{"hidraw"}}},
+		"device-list-unknown": view.DeviceList{Listing: devices.Listing{Failures: []devices.Failure{{Backend: "hidraw", Reason: errors.New("no such class")}}}},
+		"device-info": view.DeviceInfo{
+			Device: usb, Protocol: devices.Protocol{CTAPHID: 2, DeviceVersion: "5.4.3", Capabilities: []string{"wink", "cbor"}}, Info: everything(t),
+		},
+		"device-info-small": view.DeviceInfo{Device: card, Protocol: devices.Protocol{Applet: "FIDO_2_0"}, Info: info(t, "a2 01 81 684649444f5f325f30 03 50"+strings.Repeat("00", 16))},
+		"pin-status":        view.PINStatus{Device: virtual, Info: pins, Retries: &ctap2.PINRetries{Left: 2, PowerCycle: true}, UVRetries: &two},
+		"pin-status-none":   view.PINStatus{Device: virtual, Info: info(t, "a1 01 80")},
+		"pin":               view.PINChanged{Device: virtual, Action: view.PINWasSet},
+		"registration": view.Registration{Registration: &relyingparty.Registration{
+			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
+			User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ES256", SignCount: 7, AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
+			Transports: []string{"nfc", "usb"}, Discoverable: true, UserVerified: true, AttestationFormat: "packed", AttestationType: "basic_full",
+			Challenge: bytes32, Response: webauthn.RegistrationResponse{ID: bytes32, RawID: bytes32, Type: "public-key", ClientExtensionResults: map[string]any{}},
+		}},
+		"assertion": view.Assertion{Assertion: &relyingparty.Assertion{
+			Schema: relyingparty.AssertionSchema, Verified: true, RPID: "example.com", Origin: "https://example.com", User: user,
+			CredentialID: bytes32, SignCount: 8, UserPresent: true, Challenge: bytes32,
+			Response: webauthn.NewAuthenticationResponse(bytes32, []byte("{}"), bytes32, bytes32, user.ID),
+		}},
+		"transcript-check": view.TapeCheck{Summary: transcript.Summary{
+			Tape: "tape.jsonl", Header: transcript.Header{Version: 1, Transport: transcript.HID, Seed: []byte{1}}, Ending: transcript.EndCut,
+			Lines:    transcript.Lines{Out: 2, In: 3, Reports: 5, Gaps: 1},
+			Messages: transcript.Count{Whole: 3, Cut: 1, Malformed: 1},
+			Commands: map[string]int{"CTAPHID_INIT": 1, "authenticatorGetInfo": 2}, Statuses: map[string]int{"CTAP2_OK (0x00)": 2},
+			Problems: []transcript.Problem{{Line: 6, Text: "something is wrong"}}, CutAt: 5,
+		}},
+		"version": view.Version{Version: "v1.2.3", Go: "go1.26", OS: "linux", Arch: "amd64", Backends: []devices.Backend{
+			{Name: "hidraw", Built: true}, {Name: "pcsc", Hint: "rebuild with -tags pcsc"},
+		}},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, r := range results(t) {
+		for ext, asJSON := range map[string]bool{".json": true, ".txt": false} {
+			var b bytes.Buffer
+			if err := view.Write(&b, asJSON, r); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+ext, b.Bytes())
+		}
+	}
+}
+
+func TestNotesGolden(t *testing.T) {
+	var b bytes.Buffer
+	results(t)["device-list"].(view.DeviceList).Notes(&b)
+	golden(t, "device-list-notes.txt", b.Bytes())
+}
+
+func TestErrorGolden(t *testing.T) {
+	refused := &ctap2.Error{Command: ctap2.CommandClientPIN, Subcommand: "changePIN", Status: ctap2.StatusPINInvalid}
+	for name, err := range map[string]error{
+		"error":        fmt.Errorf("pin: %w", &ctap2.PINError{Err: refused, Left: 5}),
+		"error-plain":  errors.New("something <else>"),
+		"error-vendor": &ctap2.Error{Command: 0x50, Status: 0xf1},
+	} {
+		var text, asJSON bytes.Buffer
+		view.Error(&text, false, err, 4, "do this\nthen that")
+		view.Error(&asJSON, true, err, 4, "do this\nthen that")
+		golden(t, name+".txt", text.Bytes())
+		golden(t, name+".json", asJSON.Bytes())
+	}
+}
+
+func TestTapeGolden(t *testing.T) {
+	records := []transcript.Record{
+		{Line: 2, Time: 1834 * time.Microsecond, Dir: transcript.Out, Level: transcript.APDU, Data: []byte{0x80, 0x10, 0x80, 0, 1, 4, 0}},
+		{Line: 3, Time: 2 * time.Second, Dir: transcript.In, Level: transcript.APDU, Data: []byte{0, 0xa0, 0x90, 0}},
+		{Line: 4, Level: transcript.Gap, Cut: "the rest"},
+	}
+	header := transcript.Header{Version: 1, Transport: transcript.NFC, Device: map[string]string{"product": "a card"}, Tool: "touchstone", Seed: []byte("secret seed"), Recorded: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)}
+	for ext, asJSON := range map[string]bool{".jsonl": true, ".txt": false} {
+		var b bytes.Buffer
+		tape := view.NewTape(&b, asJSON)
+		if err := tape.Header(header); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if err := tape.Record(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tape.End(transcript.EndCut); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "transcript-show"+ext, b.Bytes())
+		if strings.Contains(b.String(), "secret") || strings.Contains(b.String(), hex.EncodeToString([]byte("secret"))) {
+			t.Errorf("the seed is shown: %s", b.String())
+		}
+	}
+}
+
+// TestNoGoldenIsLeftOver fails on a golden file that no test reads.
+func TestNoGoldenIsLeftOver(t *testing.T) {
+	files, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{"device-list-notes": true, "error": true, "error-plain": true, "error-vendor": true, "transcript-show": true}
+	for name := range results(t) {
+		known[name] = true
+	}
+	for _, f := range files {
+		if name, _, _ := strings.Cut(f.Name(), "."); !known[name] {
+			t.Errorf("testdata/%s belongs to no test", f.Name())
+		}
+	}
+}
