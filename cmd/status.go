@@ -26,7 +26,10 @@ const (
 // usageError is a wrong flag, argument or command.
 type usageError struct{ err error }
 
+// Error is the text of what is wrong.
 func (e usageError) Error() string { return e.err.Error() }
+
+// Unwrap returns it.
 func (e usageError) Unwrap() error { return e.err }
 
 // errChecksFailed: checks ran to the end and not all of them held. The result

@@ -16,6 +16,7 @@ type Error struct {
 	Cause error
 }
 
+// Error names the command and the status.
 func (e *Error) Error() string {
 	s := e.Command.String()
 	if e.Subcommand != "" {
@@ -46,6 +47,7 @@ type PINError struct {
 	Left int
 }
 
+// Error names the refusal and the tries left.
 func (e *PINError) Error() string {
 	if e.Left < 0 {
 		return e.Err.Error()
@@ -64,6 +66,7 @@ type ResponseError struct {
 	Err        error
 }
 
+// Error names the command and what is wrong with its answer.
 func (e *ResponseError) Error() string {
 	s := e.Command.String()
 	if e.Subcommand != "" {

@@ -75,6 +75,7 @@ type InfoProblem struct {
 	Err    error
 }
 
+// String names the member and what is wrong with it.
 func (p InfoProblem) String() string { return fmt.Sprintf("%v: %v", p.Member, p.Err) }
 
 // InfoMember is the number of a member of getInfo.

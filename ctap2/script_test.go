@@ -3,21 +3,13 @@ package ctap2_test
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"strings"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+var unhex = fixtures.Unhex
 
 // step is one exchange: the request that is due, in hex, and the answer to it.
 type step struct{ want, answer string }

@@ -12,6 +12,7 @@ type NotOneError struct {
 	Listing  Listing // all that the search found and left out
 }
 
+// Error says how many keys there are.
 func (e *NotOneError) Error() string {
 	what := "security key"
 	if e.Selector.Kind != KindOnly {

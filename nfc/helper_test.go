@@ -8,16 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+var unhex = fixtures.Unhex
 
 // script is a card that expects these commands, in this order, and knows these
 // answers to them.

@@ -176,10 +176,16 @@ type account struct {
 	registrations []*Registration
 }
 
-func (a account) WebAuthnID() []byte          { return a.user.ID }
-func (a account) WebAuthnName() string        { return a.user.Name }
+// WebAuthnID is the user handle.
+func (a account) WebAuthnID() []byte { return a.user.ID }
+
+// WebAuthnName is the user name.
+func (a account) WebAuthnName() string { return a.user.Name }
+
+// WebAuthnDisplayName is the user's name for people.
 func (a account) WebAuthnDisplayName() string { return a.user.DisplayName }
 
+// WebAuthnCredentials are the credentials that the user registered.
 func (a account) WebAuthnCredentials() []lib.Credential {
 	var all []lib.Credential
 	for _, r := range a.registrations {

@@ -82,6 +82,7 @@ type VerificationError struct {
 	Err      error
 }
 
+// Error says what was refused and why.
 func (e *VerificationError) Error() string {
 	return fmt.Sprintf("the relying party refused the %s: %s", e.Ceremony, e.Reason)
 }

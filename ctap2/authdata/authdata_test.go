@@ -14,14 +14,7 @@ import (
 	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+var unhex = fixtures.Unhex
 
 var hash = strings.Repeat("5a", 32)
 

@@ -19,16 +19,9 @@ import (
 	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
-var vectors = fixtures.PINUV()
+var unhex = fixtures.Unhex
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+var vectors = fixtures.PINUV()
 
 func ecdsaKey(t testing.TB, curve elliptic.Curve) *ecdsa.PublicKey {
 	t.Helper()

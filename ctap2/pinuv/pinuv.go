@@ -35,6 +35,7 @@ const (
 // Valid reports whether this package implements the protocol.
 func (p Protocol) Valid() bool { return p == One || p == Two }
 
+// String names the protocol by its number.
 func (p Protocol) String() string { return fmt.Sprintf("PIN/UV auth protocol %d", uint(p)) }
 
 // MACSize is the size of a pinUvAuthParam in bytes: 16 for One, 32 for Two.

@@ -2,7 +2,6 @@ package webauthn_test
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -16,14 +15,7 @@ import (
 	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+var unhex = fixtures.Unhex
 
 func TestClientDataBytes(t *testing.T) {
 	for _, c := range []struct {

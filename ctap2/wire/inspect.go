@@ -35,6 +35,7 @@ type Remark struct {
 // Error makes a Remark usable as an error.
 func (r Remark) Error() string { return r.String() }
 
+// String gives the rule, what was found, and where.
 func (r Remark) String() string {
 	s := string(r.Rule)
 	if r.Detail != "" {
@@ -52,6 +53,7 @@ type MalformedError struct {
 	Reason string
 }
 
+// Error gives the reason and the byte.
 func (e *MalformedError) Error() string {
 	return fmt.Sprintf("%v: %s at byte %d", ErrMalformed, e.Reason, e.Offset)
 }

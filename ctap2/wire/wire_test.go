@@ -2,22 +2,15 @@ package wire_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+var unhex = fixtures.Unhex
 
 func TestEncodeSortsLikeCTAP(t *testing.T) {
 	for _, c := range []struct {

@@ -11,8 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/touchstone-fido/touchstone/ctaphid"
 	"golang.org/x/sys/unix"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 
 // Conn is an open node.

@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/touchstone-fido/touchstone/ctaphid"
 	"golang.org/x/sys/unix"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 
 // limit is how long a test waits for what must happen.

@@ -2,11 +2,14 @@ package hidraw
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
+
+var unhex = fixtures.Unhex
 
 const (
 	// CTAP 2.3 §11.2.8.1 has this one, and so has every key.
@@ -16,15 +19,6 @@ const (
 	keyboardHex = "0501 0906 A101 0507 19E0 29E7 1500 2501 7501 9508 8102 9501 7508 8101" +
 		"9505 7501 0508 1901 2905 9102 9501 7503 9101 9506 7508 1500 2565 0507 1900 2965 8100 C0"
 )
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func TestParseDescriptor(t *testing.T) {
 	fido := func(size int) Descriptor {

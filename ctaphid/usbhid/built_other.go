@@ -4,6 +4,7 @@ package usbhid
 
 import (
 	"github.com/karalabe/hid"
+
 	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 

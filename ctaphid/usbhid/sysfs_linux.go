@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/touchstone-fido/touchstone/ctaphid"
 	"golang.org/x/sys/unix"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 
 const devicesDir = "sys/bus/usb/devices"

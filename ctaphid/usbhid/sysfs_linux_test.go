@@ -9,8 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/touchstone-fido/touchstone/ctaphid"
 	"golang.org/x/sys/unix"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 
 var errDescriptor = errors.New("malformed")

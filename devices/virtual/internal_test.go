@@ -2,12 +2,14 @@ package virtual
 
 import (
 	"bytes"
-	"encoding/hex"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
+
+var unhex = fixtures.Unhex
 
 // TestHMACSecretVector is the one of WebAuthn L3's test vectors: a credential's
 // secret and what it makes of a salt.
@@ -21,15 +23,6 @@ func TestHMACSecretVector(t *testing.T) {
 	if got := hmacOutputs(credRandom, append(bytes.Clone(salt), salt...)); !bytes.Equal(got, append(bytes.Clone(want), want...)) {
 		t.Errorf("two salts give %x", got)
 	}
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // TestIndexFollowsCredentials checks that the indexes agree after additions and

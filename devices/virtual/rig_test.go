@@ -9,16 +9,19 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"maps"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
+
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
+
+var unhex = fixtures.Unhex
 
 // The tests speak raw CTAP: requests are maps with the standard's member
 // numbers, answers are decoded by the CBOR library and taken apart by hand.
@@ -54,15 +57,6 @@ func (base m) with(changes m) m {
 func encode(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := wire.Encode(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
 	if err != nil {
 		t.Fatal(err)
 	}
