@@ -116,7 +116,7 @@ func NewDevice(h Handler, cfg DeviceConfig) *Device {
 
 // Connect opens the device for one more host. Every host gets every input
 // report, and the device cannot tell who wrote an output report, as with
-// Linux's hidraw. A host that does not read keeps its newest 512 reports.
+// Linux's hidraw. A host that does not read keeps its newest 16384 reports.
 func (d *Device) Connect() ReportConn {
 	c := newHostConn(d)
 	d.mu.Lock()

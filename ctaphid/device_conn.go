@@ -5,9 +5,14 @@ import (
 	"sync"
 )
 
-// hostQueue is how many reports a host may leave unread. A whole message is
-// 129 at most.
-const hostQueue = 512
+// A host may leave maxQueue reports unread; the queue begins with room for
+// minQueue. A whole message is 129 at most. The limit is far above what Linux's
+// hidraw keeps (64), because here another host can make a thousand reports in
+// the time in which this one's goroutine is not scheduled once.
+const (
+	minQueue = 64
+	maxQueue = 16384
+)
 
 // hostConn is one host's connection to a [Device]. The device's mutex guards
 // the queue, a ring of reports.
@@ -18,8 +23,8 @@ type hostConn struct {
 	closed chan struct{}
 	close  sync.Once
 
-	ring        []byte
-	head, count int // oldest report, reports in the ring
+	ring                  []byte
+	room, oldest, waiting int // reports that fit the ring; where they begin; how many there are
 }
 
 func newHostConn(d *Device) *hostConn {
@@ -34,23 +39,38 @@ func newHostConn(d *Device) *hostConn {
 // deliver queues a report. When the queue is full the oldest one is lost: a
 // host that comes back after a while wants the answer to what it sends now.
 func (c *hostConn) deliver(report []byte) {
-	if c.ring == nil {
-		c.ring = make([]byte, hostQueue*c.size)
+	switch {
+	case c.waiting < c.room:
+	case c.room < maxQueue:
+		c.grow()
+	default:
+		c.drop()
 	}
-	if c.count == hostQueue {
-		c.head = (c.head + 1) % hostQueue
-		c.count--
-	}
-	copy(c.slot(c.count), report)
-	c.count++
+	copy(c.slot(c.waiting), report)
+	c.waiting++
 	select {
 	case c.ready <- struct{}{}:
 	default:
 	}
 }
 
+// grow doubles the room and puts the oldest report first.
+func (c *hostConn) grow() {
+	ring := make([]byte, max(minQueue, 2*c.room)*c.size)
+	for i := range c.waiting {
+		copy(ring[i*c.size:], c.slot(i))
+	}
+	c.ring, c.room, c.oldest = ring, len(ring)/c.size, 0
+}
+
+// drop takes the oldest report out.
+func (c *hostConn) drop() {
+	c.oldest = (c.oldest + 1) % c.room
+	c.waiting--
+}
+
 func (c *hostConn) slot(i int) []byte {
-	at := (c.head + i) % hostQueue * c.size
+	at := (c.oldest + i) % c.room * c.size
 	return c.ring[at : at+c.size]
 }
 
@@ -83,12 +103,11 @@ func (c *hostConn) ReadReport(ctx context.Context, p []byte) (int, error) {
 func (c *hostConn) take(p []byte) bool {
 	c.device.mu.Lock()
 	defer c.device.mu.Unlock()
-	if c.count == 0 {
+	if c.waiting == 0 {
 		return false
 	}
 	copy(p, c.slot(0))
-	c.head = (c.head + 1) % hostQueue
-	c.count--
+	c.drop()
 	return true
 }
 

@@ -22,10 +22,10 @@ func TestEveryHostHearsEverything(t *testing.T) {
 	})
 	bench(t, "a host that does not read keeps the newest", echo, DeviceConfig{}, func(d *Device, h rawHost) {
 		cid := h.open()
-		for i := range hostQueue + 2 {
+		for i := range maxQueue + 2 {
 			h.send(cid, CommandPing, byte(i>>8), byte(i))
 		}
-		for i := range hostQueue {
+		for i := range maxQueue {
 			h.wantNow(shown(cid, CommandPing, byte((i+2)>>8), byte(i+2)))
 		}
 		h.want()
