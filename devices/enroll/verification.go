@@ -62,7 +62,7 @@ func (f *flow) run(ctx context.Context, want Requirement, storing bool, a author
 	m := f.method()
 	if !f.needed(want, storing, m) {
 		err := a.send()
-		if !errors.Is(err, ctap2.StatusPUATRequired) {
+		if m == impossible || !errors.Is(err, ctap2.StatusPUATRequired) {
 			return err
 		}
 	}

@@ -1,0 +1,128 @@
+package devices_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/nfc"
+)
+
+// framings are the software key behind reports and behind APDUs.
+func framings(t *testing.T, presence virtual.Presence) map[string]func() devices.Link {
+	newKey := func() *virtual.Authenticator {
+		key, err := virtual.New(virtual.Config{Presence: presence})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	return map[string]func() devices.Link{
+		"reports": func() devices.Link {
+			d := ctaphid.NewDevice(newKey(), ctaphid.DeviceConfig{Version: [3]byte{1, 2, 3}})
+			return devices.Link{Info: devices.Info{Transport: devices.USB}, Reports: d.Connect()}
+		},
+		"APDUs": func() devices.Link {
+			return devices.Link{Info: devices.Info{Transport: devices.NFC}, Card: nfc.NewEmulator(newKey(), nfc.EmulatorConfig{})}
+		},
+	}
+}
+
+func TestConnect(t *testing.T) {
+	for name, link := range framings(t, nil) {
+		conn, err := devices.Connect(t.Context(), link(), devices.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := conn.GetInfo(t.Context())
+		if err != nil || info.AAGUID != virtual.DefaultAAGUID {
+			t.Errorf("%s: %+v, %v", name, info, err)
+		}
+		want := devices.Protocol{CTAPHID: 2, DeviceVersion: "1.2.3", Capabilities: []string{"cbor", "nmsg"}}
+		if conn.Applet != nil {
+			want = devices.Protocol{Applet: "FIDO_2_0"}
+		}
+		if !reflect.DeepEqual(conn.Protocol, want) {
+			t.Errorf("%s: protocol %+v, want %+v", name, conn.Protocol, want)
+		}
+		if err := conn.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := conn.GetInfo(t.Context()); err == nil {
+			t.Errorf("%s: a closed key answers", name)
+		}
+	}
+	if _, err := devices.Connect(t.Context(), devices.Link{}, devices.Options{}); !errors.Is(err, devices.ErrNoLink) {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+// TestEventsAndTimeout waits for a touch that comes too late: events say so,
+// the limit cancels the request at the key, and the key takes the next one.
+func TestEventsAndTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, link := range framings(t, virtual.Delayed(time.Hour)) {
+			var events []devices.Event
+			conn, err := devices.Connect(t.Context(), link(), devices.Options{
+				Timeout: 2 * time.Second, OnEvent: func(e devices.Event) { events = append(events, e) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = conn.Selection(t.Context())
+			if !errors.Is(err, ctap2.ErrTimeout) || !errors.Is(err, ctap2.StatusKeepaliveCancel) {
+				t.Errorf("%s: %v", name, err)
+			}
+			times := slices.IsSortedFunc(events, func(a, b devices.Event) int { return int(a.Since - b.Since) })
+			if len(events) < 10 || events[len(events)-1].Status != "up-needed" || !times {
+				t.Errorf("%s: events %v", name, events)
+			}
+			if _, err := conn.GetInfo(t.Context()); err != nil {
+				t.Errorf("%s: afterwards: %v", name, err)
+			}
+			conn.Close()
+		}
+	})
+}
+
+// deadCard and deadReports are keys that left.
+type deadCard struct{ closed bool }
+
+func (*deadCard) Transmit(context.Context, []byte) ([]byte, error) { return nil, nfc.ErrGone }
+func (d *deadCard) Close() error                                   { d.closed = true; return nil }
+
+type deadReports struct{ closed bool }
+
+func (*deadReports) ReadReport(context.Context, []byte) (int, error) { return 0, ctaphid.ErrGone }
+func (*deadReports) WriteReport(context.Context, []byte) error       { return ctaphid.ErrGone }
+func (d *deadReports) Close() error                                  { d.closed = true; return nil }
+
+func TestConnectClosesWhatFails(t *testing.T) {
+	card, reports := &deadCard{}, &deadReports{}
+	if _, err := devices.Connect(t.Context(), devices.Link{Card: card}, devices.Options{}); !errors.Is(err, nfc.ErrGone) || !card.closed {
+		t.Errorf("%v, closed %v", err, card.closed)
+	}
+	if _, err := devices.Connect(t.Context(), devices.Link{Reports: reports}, devices.Options{}); !errors.Is(err, ctaphid.ErrGone) || !reports.closed {
+		t.Errorf("%v, closed %v", err, reports.closed)
+	}
+}
+
+func TestSelectorOfInfo(t *testing.T) {
+	for want, i := range map[string]devices.Info{
+		"hid:/dev/hidraw3": {Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw3"},
+		"nfc:Reader 00 00": {Transport: devices.NFC, Backend: "pcsc", Path: "Reader 00 00"},
+		"":                 {Transport: devices.USB, Backend: "replay", Path: "tape.jsonl"},
+	} {
+		if got := i.Selector(); got != want {
+			t.Errorf("%+v is %q, want %q", i, got, want)
+		}
+	}
+}
