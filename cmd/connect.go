@@ -109,6 +109,9 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 	case devices.KindReplay:
 		return a.openTape(sel, s)
 	}
+	if sel.Kind == devices.KindTouch {
+		a.note("Touch the security key that you mean.")
+	}
 	o := discover.Options{HIDBackend: a.hidBackend}
 	info, err := discover.Choose(ctx, sel, o)
 	if err != nil {

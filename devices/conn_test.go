@@ -82,7 +82,7 @@ func TestEventsAndTimeout(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			times := slices.IsSortedFunc(events, func(a, b devices.Event) int { return int(a.Since - b.Since) })
-			if len(events) < 10 || events[len(events)-1].Status != "up-needed" || !times {
+			if len(events) < 10 || events[0].Status != "up-needed" || events[9].Status != "up-needed" || !times {
 				t.Errorf("%s: events %v", name, events)
 			}
 			if _, err := conn.GetInfo(t.Context()); err != nil {
