@@ -19,6 +19,7 @@ import (
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/discover"
 )
 
 // Main runs the program with its arguments, the program's name left out, on the
@@ -98,7 +99,7 @@ func (a *app) command() *cobra.Command {
 		a.transcriptCommand(), a.virtualCommand(), a.versionCommand())
 	root.SilenceErrors = true
 	root.SilenceUsage = true
-	root.PersistentPreRun = func(*cobra.Command, []string) { a.started = true }
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.start() }
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "print one JSON envelope instead of text")
 	f.StringVar(&a.device, "device", os.Getenv(deviceVariable), "the key to use: "+devices.Selectors+" (default $"+deviceVariable+", or the only key there is)")
@@ -110,6 +111,20 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.yes, "yes", false, "go ahead without asking")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is decided on the way")
 	return root
+}
+
+// start checks the global flags; what goes wrong after it is no wrong usage.
+func (a *app) start() error {
+	switch a.hidBackend {
+	case "", discover.Hidraw, discover.USBHID:
+	default:
+		return fmt.Errorf("--hid-backend %q is neither %s nor %s", a.hidBackend, discover.Hidraw, discover.USBHID)
+	}
+	if a.timeout < 0 {
+		return fmt.Errorf("--timeout %v is less than nothing", a.timeout)
+	}
+	a.started = true
+	return nil
 }
 
 // group is a command that only holds others.

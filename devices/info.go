@@ -3,6 +3,8 @@
 // ([Conn]) whichever transport it is on.
 package devices
 
+import "strings"
+
 // Transport is how a key is attached, by the names of WebAuthn L3 §5.8.4 where
 // it has one.
 type Transport string
@@ -41,6 +43,15 @@ type Failure struct {
 	Backend string
 	Reason  error
 	Hint    string
+}
+
+// String names the backend and the reason, which may name the backend by itself.
+func (f Failure) String() string {
+	reason := f.Reason.Error()
+	if strings.HasPrefix(reason, f.Backend+":") {
+		return reason
+	}
+	return f.Backend + ": " + reason
 }
 
 // Listing is what a search found. No devices and no failures means that there

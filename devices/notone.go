@@ -43,7 +43,7 @@ func (e *NotOneError) Hint() string {
 		writeHint(&b, o.Hint)
 	}
 	for _, f := range e.Listing.Failures {
-		fmt.Fprintf(&b, "could not look: %s: %v\n", f.Backend, f.Reason)
+		fmt.Fprintf(&b, "could not look: %v\n", f)
 		writeHint(&b, f.Hint)
 	}
 	return strings.TrimSuffix(b.String(), "\n")

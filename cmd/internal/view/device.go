@@ -113,7 +113,7 @@ func (l DeviceList) Notes(w io.Writer) {
 		note(w, fmt.Sprintf("left out: %s %s: %v", d.Path, d.Product, o.Reason), o.Hint)
 	}
 	for _, f := range l.Listing.Failures {
-		note(w, fmt.Sprintf("could not look: %s: %v", f.Backend, f.Reason), f.Hint)
+		note(w, fmt.Sprintf("could not look: %v", f), f.Hint)
 	}
 }
 
