@@ -194,6 +194,7 @@ func (a *app) startRecording(s *session) error {
 	if err != nil {
 		return fmt.Errorf("tape: %w", err)
 	}
+	a.recorded = true
 	s.done = append(s.done, file.Close)
 	recorder, err := transcript.NewRecorder(file, header, nil)
 	if err != nil {

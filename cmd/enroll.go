@@ -2,11 +2,9 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,7 +50,7 @@ func (a *app) enrollCommand() *cobra.Command {
 	f.StringVar(&o.discoverable, "discoverable", string(enroll.Required), "store the passkey on the key: required, preferred or discouraged")
 	f.StringVar(&o.uv, "uv", string(enroll.Preferred), "user verification: required, preferred or discouraged")
 	f.StringVar(&o.attestation, "attestation", string(webauthn.ConveyanceDirect), "attestation conveyance: none, indirect, direct or enterprise")
-	f.StringVar(&o.out, "out", "", "also write the registration to this new `FILE`")
+	f.StringVar(&o.out, "out", "", "also write the registration to this `FILE`; one that is there is kept under another name")
 	return c
 }
 
@@ -135,7 +133,7 @@ func (a *app) enroll(ctx context.Context, o *enrollOptions) error {
 	if err != nil {
 		return err
 	}
-	out, err := newFile(o.out)
+	out, err := a.newFile(o.out)
 	if err != nil {
 		return err
 	}
@@ -184,60 +182,4 @@ func (a *app) register(ctx context.Context, s *session, plan *registrationPlan) 
 	}
 	registration.Discoverable = created.Discoverable
 	return registration, nil
-}
-
-// newFile creates a file that is not there yet; name may be empty for none. It
-// is created before the key is asked for anything, so that no passkey is made
-// whose registration cannot be kept.
-func newFile(name string) (*outFile, error) {
-	if name == "" {
-		return nil, nil
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("--out: %w", err)
-	}
-	return &outFile{file: f}, nil
-}
-
-// outFile is a file to be written once. A nil one takes nothing.
-type outFile struct {
-	file    *os.File
-	written bool
-}
-
-// write stores v as JSON on the disk.
-func (o *outFile) write(v any) error {
-	if o == nil {
-		return nil
-	}
-	err := view.WriteJSON(o.file, v)
-	if err == nil {
-		err = o.file.Sync()
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("--out: %w", err), dump(v))
-	}
-	o.written = true
-	return nil
-}
-
-// dump puts into an error what could not be stored, lest it be lost.
-func dump(v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("what should have been stored: %s", text)
-}
-
-// discard closes the file, and removes it when nothing was written.
-func (o *outFile) discard() {
-	if o == nil {
-		return
-	}
-	_ = o.file.Close()
-	if !o.written {
-		_ = os.Remove(o.file.Name())
-	}
 }

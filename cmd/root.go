@@ -61,6 +61,9 @@ func Run(ctx context.Context, streams *term.Streams, args []string) int {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)
+	if err == nil && a.record != "" && !a.recorded {
+		err = usageError{errors.New("--record: nothing was recorded, as this command talks to no key")}
+	}
 	if err == nil {
 		return statusDone
 	}
@@ -81,6 +84,7 @@ type app struct {
 	device     string
 	record     string
 	recordSeed bool
+	recorded   bool // a tape was begun
 	hidBackend string
 	timeout    time.Duration
 	pinStdin   bool

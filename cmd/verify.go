@@ -42,7 +42,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	f.BoolVar(&o.usernameless, "usernameless", false, "let the key say who the user is: no list of credentials is sent")
 	f.StringVar(&o.user, "user", "", "with --usernameless: the user `name` to sign in, when the key has several")
 	f.StringVar(&o.uv, "uv", string(enroll.Preferred), "user verification: required, preferred or discouraged")
-	f.StringVar(&o.out, "out", "", "also write the assertion to this new `FILE`")
+	f.StringVar(&o.out, "out", "", "also write the assertion to this `FILE`; one that is there is kept under another name")
 	f.StringVar(&o.assertion, "assertion", "", "verify the assertion in this `FILE` and ask no key")
 	return c
 }
@@ -59,7 +59,7 @@ func (a *app) verify(ctx context.Context, o *verifyOptions, files []string) erro
 	if o.assertion != "" {
 		return a.verifyStored(o, stored)
 	}
-	out, err := newFile(o.out)
+	out, err := a.newFile(o.out)
 	if err != nil {
 		return err
 	}

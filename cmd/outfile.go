@@ -1,0 +1,96 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/touchstone-fido/touchstone/cmd/internal/view"
+)
+
+// outFile is a file for a result that must not be lost. It is made beside its
+// final name before the key is asked for anything, so that no passkey comes
+// to be whose registration cannot be kept, and gets its name when it is whole.
+// A nil one takes nothing.
+type outFile struct {
+	app  *app
+	name string
+	temp *os.File
+}
+
+// newFile prepares a file; name may be empty for none.
+func (a *app) newFile(name string) (*outFile, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if i, err := os.Stat(name); err == nil && !i.Mode().IsRegular() {
+		return nil, fmt.Errorf("--out: %s is no ordinary file", name)
+	}
+	temp, err := os.OpenFile(fmt.Sprintf("%s.new-%d", name, os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	return &outFile{app: a, name: name, temp: temp}, nil
+}
+
+// write stores v as JSON on the disk, under the final name.
+func (o *outFile) write(v any) error {
+	if o == nil {
+		return nil
+	}
+	err := view.WriteJSON(o.temp, v)
+	if err == nil {
+		err = o.temp.Sync()
+	}
+	if err == nil {
+		err = o.keepOld()
+	}
+	if err == nil {
+		err = os.Rename(o.temp.Name(), o.name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("--out: %w", err), dump(v))
+	}
+	return nil
+}
+
+// keepOld gives a file that has the name another one: a registration that is
+// written over could never be signed in with again.
+func (o *outFile) keepOld() error {
+	other := o.name
+	for n := 1; exists(other); n++ {
+		other = fmt.Sprintf("%s.%d", o.name, n)
+	}
+	if other == o.name {
+		return nil
+	}
+	if err := os.Rename(o.name, other); err != nil {
+		return err
+	}
+	o.app.note("the earlier %s is now %s", o.name, other)
+	return nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// discard closes the file, and removes it if it did not get its name.
+func (o *outFile) discard() {
+	if o != nil {
+		_ = o.temp.Close()
+		_ = os.Remove(o.temp.Name())
+	}
+}
+
+// dump puts into an error what could not be stored, lest it be lost.
+func dump(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("what should have been stored: %s", text)
+}
