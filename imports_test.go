@@ -15,7 +15,7 @@ import (
 const module = "github.com/touchstone-fido/touchstone"
 
 // leaves are the packages below ctap2 that know nothing of commands.
-var leaves = []string{"ctap2/wire", "ctap2/cose", "ctap2/authdata", "ctap2/pinuv"}
+var leaves = []string{"ctap2/wire", "ctap2/cose", "ctap2/authdata", "ctap2/pinuv", "ctap2/largeblob"}
 
 // rules says what each room may import from this module. A room that is not
 // here may not exist.
@@ -25,6 +25,7 @@ var rules = map[string][]string{
 	"ctap2/pinuv":               {},
 	"ctap2/cose":                {"ctap2/wire"},
 	"ctap2/authdata":            {"ctap2/wire", "ctap2/cose"},
+	"ctap2/largeblob":           {"ctap2/wire"},
 	"ctap2":                     leaves,
 	"ctap2/webauthn":            leaves,
 	"ctaphid":                   {},

@@ -37,7 +37,7 @@ func (a *app) deviceList(ctx context.Context) error {
 		return err
 	}
 	if !a.json {
-		result.Notes(a.streams.Err)
+		result.Notes(view.Clean(a.streams.Err))
 	}
 	if len(l.Looked) == 0 {
 		return errLookedNowhere

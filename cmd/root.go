@@ -153,7 +153,7 @@ func (a *app) show(r view.Result) error {
 
 // note writes a line to stderr.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintf(a.streams.Err, format+"\n", args...)
+	fmt.Fprintf(view.Clean(a.streams.Err), format+"\n", args...)
 }
 
 // tell writes a line to stderr when the user wants to know more.

@@ -1,6 +1,7 @@
 package ctap2_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -129,6 +130,21 @@ func TestHalfReadMembersAreDropped(t *testing.T) {
 	info, err := ctap2.ParseInfo(unhex(t, "a2 01 82 684649444f5f325f30 05 04 a2 62726b f5 627576 6161"))
 	if err != nil || len(info.Problems) != 3 || info.Versions != nil || info.Options != nil {
 		t.Errorf("%+v, %v", info, err)
+	}
+}
+
+func TestIdentifierVectors(t *testing.T) {
+	v := vectors.Identifiers
+	info := &ctap2.Info{EncIdentifier: []byte(v.EncIdentifier), EncCredStoreState: []byte(v.EncCredStoreState)}
+	if got, err := info.DeviceIdentifier(v.Token); err != nil || !bytes.Equal(got, v.Plain) {
+		t.Errorf("%x, %v", got, err)
+	}
+	if got, err := info.CredentialStoreState(v.Token); err != nil || !bytes.Equal(got, v.Plain) {
+		t.Errorf("%x, %v", got, err)
+	}
+	info.EncIdentifier = info.EncIdentifier[1:]
+	if _, err := info.DeviceIdentifier(v.Token); err == nil {
+		t.Error("31 bytes were decrypted")
 	}
 }
 

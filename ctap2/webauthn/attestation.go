@@ -38,7 +38,19 @@ func AttestationObject(c Conveyance, format string, statement wire.Raw, authData
 	if c == ConveyanceNone && !isAnonymousSelf(format, statement, authData) {
 		format, statement = FormatNone, emptyMap
 	}
-	return wire.Encode(map[string]any{"fmt": format, "attStmt": statement, "authData": authData})
+	var members []wire.Raw
+	for _, v := range []any{"fmt", format, "attStmt", statement, "authData", authData} {
+		if raw, ok := v.(wire.Raw); ok {
+			members = append(members, raw) // as the authenticator wrote it
+			continue
+		}
+		b, err := wire.Encode(v)
+		if err != nil {
+			return nil, fmt.Errorf("attestation object: %w", err)
+		}
+		members = append(members, b)
+	}
+	return wire.Map(members...), nil
 }
 
 var emptyMap = wire.Raw{0xa0}

@@ -73,6 +73,15 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+// PRFSalt maps an input of the prf extension to the salt of hmac-secret: SHA-256
+// of "WebAuthn PRF", a zero byte and the input (WebAuthn L3 §10.1.4).
+func PRFSalt(input []byte) []byte {
+	h := sha256.New()
+	h.Write([]byte("WebAuthn PRF\x00"))
+	h.Write(input)
+	return h.Sum(nil)
+}
+
 // Bytes is binary data that JSON carries as base64url without padding.
 type Bytes []byte
 

@@ -1,6 +1,7 @@
 package webauthn_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,13 @@ func TestClientDataBytes(t *testing.T) {
 		if h := sha256.Sum256(got); !reflect.DeepEqual(c.data.Hash(), h[:]) {
 			t.Errorf("hash %x", c.data.Hash())
 		}
+	}
+}
+
+func TestPRFSaltVector(t *testing.T) {
+	v := fixtures.PINUV().PRF
+	if got := webauthn.PRFSalt(v.Input); !bytes.Equal(got, v.Salt) {
+		t.Errorf("%x, want %x", got, v.Salt)
 	}
 }
 
@@ -142,13 +150,14 @@ func TestAttestationConveyance(t *testing.T) {
 		{"none, certified, no model", webauthn.ConveyanceNone, "packed", certified, authdata.AAGUID{}, false},
 		{"none, U2F", webauthn.ConveyanceNone, "fido-u2f", self, authdata.AAGUID{}, false},
 		{"no statement", webauthn.ConveyanceDirect, "none", nil, known, false},
+		{"a statement that is not canonical", webauthn.ConveyanceDirect, "packed", wire.Raw(unhex(t, "bf 61 61 c2 00 ff")), known, true},
 	} {
 		data := newAuthData(t, c.aaguid)
 		object, err := webauthn.AttestationObject(c.prefer, c.format, c.statement, data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := wire.Canonical(object); err != nil {
+		if err := wire.Canonical(object); err != nil && wire.Canonical(c.statement) == nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		format, statement, authData, err := webauthn.ParseAttestationObject(object)

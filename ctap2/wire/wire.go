@@ -15,6 +15,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -72,6 +73,24 @@ func Encode(v any) ([]byte, error) {
 		return nil, fmt.Errorf("encode CBOR: %w", err)
 	}
 	return b, nil
+}
+
+// Array is an array of encoded items, each passed on as it is. [Encode] does
+// the same for a slice of Raw, but refuses items that are not canonical, and
+// what came from an authenticator may be that.
+func Array(items ...Raw) Raw { return assemble(majorArray, len(items), items) }
+
+// Map is a map of encoded items, keys and values in turn, each passed on as it
+// is. The caller gives the keys in canonical order.
+func Map(items ...Raw) Raw { return assemble(majorMap, len(items)/2, items) }
+
+func assemble(major byte, n int, items []Raw) Raw {
+	head, err := Encode(uint64(n))
+	if err != nil {
+		panic(err) // a number always encodes
+	}
+	head[0] |= major << 5
+	return append(head, slices.Concat(items...)...)
 }
 
 // Decode reads exactly one CBOR item from data into v. Unsorted maps, long

@@ -157,6 +157,22 @@ func TestDecodeFirst(t *testing.T) {
 	}
 }
 
+func TestArrayAndMapPassRawOn(t *testing.T) {
+	odd := []wire.Raw{unhex(t, "c2 00"), unhex(t, "9f 00 ff"), unhex(t, "a2 02 00 01 00")}
+	if got := wire.Array(odd...); !bytes.Equal(got, unhex(t, "83 c200 9f00ff a202000100")) {
+		t.Errorf("%x", got)
+	}
+	if got := wire.Array(); !bytes.Equal(got, []byte{0x80}) {
+		t.Errorf("%x", got)
+	}
+	if got := wire.Map(wire.Raw{1}, odd[0], wire.Raw{2}, odd[1]); !bytes.Equal(got, unhex(t, "a2 01 c200 02 9f00ff")) {
+		t.Errorf("%x", got)
+	}
+	if got := wire.Array(make([]wire.Raw, 300)...); !bytes.Equal(got, unhex(t, "99 012c")) {
+		t.Errorf("%x", got)
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	if _, err := wire.Encode(make(chan int)); err == nil {
 		t.Error("a channel was encoded")

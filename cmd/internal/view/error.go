@@ -30,6 +30,7 @@ type status struct {
 // where there is one.
 func Error(w io.Writer, asJSON bool, err error, exit int, hint string) {
 	if !asJSON {
+		w = Clean(w)
 		fmt.Fprintf(w, "touchstone: %v\n", err)
 		if hint != "" {
 			fmt.Fprintln(w, indent(hint))

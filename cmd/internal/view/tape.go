@@ -128,7 +128,7 @@ type Tape struct {
 // NewTape shows a tape on w: as text, or as JSON lines of which the first is
 // the header with the schema touchstone/transcript-show/1.
 func NewTape(w io.Writer, asJSON bool) *Tape {
-	t := &Tape{w: w}
+	t := &Tape{w: Clean(w)}
 	if asJSON {
 		t.json = json.NewEncoder(w)
 		t.json.SetEscapeHTML(false)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
@@ -30,7 +31,28 @@ func Write(w io.Writer, asJSON bool, r Result) error {
 	if asJSON {
 		return WriteJSON(w, r.Envelope())
 	}
-	return r.Text(w)
+	return r.Text(Clean(w))
+}
+
+// Clean returns a writer for text in which there are names and strings that a
+// device or a file chose: control characters, with which they could take over
+// a terminal, become question marks.
+func Clean(w io.Writer) io.Writer { return cleaner{w} }
+
+type cleaner struct{ w io.Writer }
+
+// Write writes the text of p, of which it tells that all of it was written.
+func (c cleaner) Write(p []byte) (int, error) {
+	clean := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '?'
+		}
+		return r
+	}, string(p))
+	if _, err := io.WriteString(c.w, clean); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // WriteJSON writes v as indented JSON with a newline at its end. Text is not

@@ -187,6 +187,24 @@ func TestTapeGolden(t *testing.T) {
 	}
 }
 
+// TestNoControlCharacters: what a device calls itself does not reach the
+// terminal as it is.
+func TestNoControlCharacters(t *testing.T) {
+	evil := "\x1b]0;owned\x07\x9b2J\r"
+	i := info(t, "a1 01 80")
+	i.Versions = []string{evil}
+	var text, failed bytes.Buffer
+	if err := view.Write(&text, false, view.DeviceInfo{Device: devices.Info{Product: evil}, Info: i}); err != nil {
+		t.Fatal(err)
+	}
+	view.Error(&failed, false, errors.New(evil), 1, evil)
+	for _, s := range []string{text.String(), failed.String()} {
+		if strings.ContainsAny(s, "\x1b\x07\r\u009b") || !strings.Contains(s, "?]0;owned?") {
+			t.Errorf("%q", s)
+		}
+	}
+}
+
 // TestNoGoldenIsLeftOver fails on a golden file that no test reads.
 func TestNoGoldenIsLeftOver(t *testing.T) {
 	files, err := os.ReadDir("testdata")
