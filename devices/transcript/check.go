@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -48,6 +49,8 @@ type Lines struct {
 	APDUs    int // whole APDUs
 	Gaps     int
 	Marks    int // events
+
+	Unreadable int // lines that are no record
 }
 
 // Count says how many messages there are.
@@ -77,23 +80,52 @@ type Problem struct {
 func (p Problem) String() string { return fmt.Sprintf("line %d: %s", p.Line, p.Text) }
 
 // Check reads a tape to its end, in memory that does not grow with it, and
-// counts what is there. The error is that of reading: the summary then covers
-// what came before. What is wrong with the session itself, such as a message
-// that is cut, is no error but in the summary.
+// counts what is there. What is wrong with it is no error but in the summary:
+// a line that is no record is malformed, and what stands around it is cut as
+// by a gap. The error is for what is no tape at all, and for reading that
+// fails; the summary then covers what came before.
 func Check(r io.Reader, file string) (Summary, error) {
 	reader, err := NewReader(r, file)
 	if err != nil {
 		return Summary{Tape: file}, err
 	}
 	c := newChecker(file, reader.Header())
-	for rec, readErr := range reader.Records() {
-		if readErr != nil {
-			err = readErr
-			break
+	for {
+		rec, err := reader.next()
+		switch {
+		case err == nil:
+			c.add(rec)
+		case err == io.EOF:
+			return c.finish(reader.Ending()), nil
+		case reader.skip():
+			c.unreadable(err)
+		default:
+			return c.finish(reader.Ending()), err
 		}
-		c.add(rec)
 	}
-	return c.finish(reader.Ending()), err
+}
+
+// unreadable takes note of a line that is no record.
+func (c *checker) unreadable(err error) {
+	line := c.lastLine + 1
+	var format *FormatError
+	if errors.As(err, &format) {
+		line, err = format.Line, format.Err
+	}
+	c.lastLine = line
+	c.sum.Lines.Unreadable++
+	c.sum.Messages.Malformed++
+	c.problem(line, "no record: "+err.Error())
+	c.gap(line, "the line is no record")
+}
+
+// gap ends what is under way.
+func (c *checker) gap(line int, why string) {
+	if c.sum.CutAt == 0 {
+		c.sum.CutAt = line
+	}
+	c.streams.cutAll(line, why)
+	c.asked, c.cards = 0, cardState{}
 }
 
 // Check counts what is on a tape that was loaded.
@@ -131,14 +163,13 @@ func newChecker(file string, header Header) *checker {
 func (c *checker) add(rec Record) {
 	c.shape.add(rec)
 	c.lastLine = rec.Line
-	if (rec.Level == Gap || rec.Partial) && c.sum.CutAt == 0 {
+	if rec.Partial && c.sum.CutAt == 0 {
 		c.sum.CutAt = rec.Line
 	}
 	switch rec.Level {
 	case Gap:
 		c.sum.Lines.Gaps++
-		c.streams.cutAll(rec.Line, "the tape has a gap inside the message")
-		c.asked, c.cards = 0, cardState{}
+		c.gap(rec.Line, "the tape has a gap inside the message")
 		return
 	case Mark:
 		c.sum.Lines.Marks++
@@ -191,6 +222,9 @@ func (c *checker) finish(ending Ending) Summary {
 		c.problem(c.lastLine+1, "the line breaks off, and is left out")
 	}
 	c.sum.Unplayable = c.shape.playable()
+	if c.sum.Unplayable == nil && c.sum.Lines.Unreadable > 0 {
+		c.sum.Unplayable = fmt.Errorf("%w: a line is no record", ErrUnplayable)
+	}
 	sort.SliceStable(c.sum.Problems, func(i, j int) bool { return c.sum.Problems[i].Line < c.sum.Problems[j].Line })
 	return c.sum
 }

@@ -162,10 +162,27 @@ func TestCheckOfWhatCannotBeRead(t *testing.T) {
 	if sum, err := Check(strings.NewReader("junk"), "x"); err == nil || sum.Tape != "x" {
 		t.Errorf("%+v, %v", sum, err)
 	}
-	sum, err := Check(strings.NewReader(nativeHead+`{"cut":""}`+"\n?\n"), "x")
+	sum, err := Check(strings.NewReader(nativeHead+`{"cut":""}`+"\n"+strings.Repeat("x", maxLine+1)), "x")
 	var format *FormatError
 	if !errors.As(err, &format) || format.Line != 3 || sum.Lines.Gaps != 1 {
 		t.Errorf("%+v, %v", sum, err)
+	}
+}
+
+// A line that is no record is counted, and what is around it too.
+func TestCheckGoesOnAfterABadLine(t *testing.T) {
+	init := fmt.Sprintf(`{"dir":"out","hex":"ffffffff860008%s"}`, strings.Repeat("0", 2*57))
+	begun := fmt.Sprintf(`{"dir":"out","hex":"0000000190004f%s"}`, strings.Repeat("0", 2*57))
+	for _, head := range []string{nativeHead, ""} {
+		text := head + strings.Join([]string{init, begun, `{"dir":"out","hex":"zz"}`, "?", init, `{"dir":"up"}`}, "\n") + "\n"
+		sum, err := Check(strings.NewReader(text), "x")
+		if err != nil || sum.Messages != (Count{Whole: 2, Cut: 1, Malformed: 3}) || sum.Lines.Unreadable != 3 {
+			t.Errorf("%+v, %v", sum, err)
+		}
+		first := strings.Count(head, "\n") + 3
+		if sum.CutAt != first || !errors.Is(sum.Unplayable, ErrUnplayable) || sum.Problems[0].Line != first-1 || sum.Problems[1].Line != first {
+			t.Errorf("cut at %d, %v, problems %v", sum.CutAt, sum.Unplayable, sum.Problems)
+		}
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 // maxLine bounds one line of a tape. The longest APDU in hex has 128 KiB.
 const maxLine = 1 << 20
 
+// errEndless is a line that is too long to be one of a tape. Nothing after it
+// can be read.
+var errEndless = errors.New("no line of a tape")
+
 // Ending says how the last line of a tape ends.
 type Ending byte
 
@@ -138,7 +142,7 @@ func (r *Reader) text() ([]byte, error) {
 	case err == nil:
 		return nil, io.EOF
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, &FormatError{r.file, r.line + 1, fmt.Errorf("longer than %d bytes: no line of a tape", maxLine)}
+		return nil, &FormatError{r.file, r.line + 1, fmt.Errorf("%w: longer than %d bytes", errEndless, maxLine)}
 	}
 	return nil, fmt.Errorf("%s after line %d: %w", r.file, r.line, err)
 }
@@ -211,6 +215,17 @@ func (r *Reader) next() (Record, error) {
 		}
 	}
 	return Record{}, r.err
+}
+
+// skip goes on after a line that is no record, and reports whether there is a
+// line after it to go on with.
+func (r *Reader) skip() bool {
+	var format *FormatError
+	if !errors.As(r.err, &format) || errors.Is(r.err, errEndless) {
+		return false
+	}
+	r.err = nil
+	return true
 }
 
 // Ending says how the last line ended, once Records has come to its end.

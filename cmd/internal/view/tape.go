@@ -46,6 +46,7 @@ type tapeLines struct {
 	Partial int `json:"partial"`
 	Gaps    int `json:"gaps"`
 	Events  int `json:"events"`
+	Bad     int `json:"unreadable"` // lines that are no record; counted as malformed too
 }
 
 type tapeProblem struct {
@@ -61,7 +62,7 @@ func (t TapeCheck) Envelope() any {
 		Messages: tapeMessages{t.Messages.Whole, t.Messages.Cut, t.Messages.Malformed},
 		Lines: tapeLines{
 			Out: t.Lines.Out, In: t.Lines.In, Reports: t.Lines.Reports, APDUs: t.Lines.APDUs,
-			Partial: t.Lines.Partial, Gaps: t.Lines.Gaps, Events: t.Lines.Marks,
+			Partial: t.Lines.Partial, Gaps: t.Lines.Gaps, Events: t.Lines.Marks, Bad: t.Lines.Unreadable,
 		},
 		Commands: t.Commands, Statuses: t.Statuses, Problems: []tapeProblem{}, MoreProblem: t.MoreProblems,
 		Seeded: t.Header.Seed != nil, Replayable: t.Unplayable == nil, CutAtLine: t.CutAt,

@@ -36,7 +36,7 @@ func Write(w io.Writer, asJSON bool, r Result) error {
 
 // Clean returns a writer for text in which there are names and strings that a
 // device or a file chose: control characters, with which they could take over
-// a terminal, become question marks.
+// a terminal or turn text around, become question marks.
 func Clean(w io.Writer) io.Writer { return cleaner{w} }
 
 type cleaner struct{ w io.Writer }
@@ -44,7 +44,7 @@ type cleaner struct{ w io.Writer }
 // Write writes the text of p, of which it tells that all of it was written.
 func (c cleaner) Write(p []byte) (int, error) {
 	clean := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
 			return '?'
 		}
 		return r
