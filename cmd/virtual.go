@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,12 +62,35 @@ func (a *app) servedKey() (*virtual.Authenticator, error) {
 	return nil, usageError{fmt.Errorf("virtual serve wants --device virtual[:FILE], not %s", sel)}
 }
 
+// readerWait is how long the virtual reader may take to be there: whoever
+// starts the key and the daemon at the same time need not care about the order.
+const readerWait = 10 * time.Second
+
 func (a *app) plugIn(ctx context.Context, address string, card *nfc.Emulator) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", address)
+	conn, err := dialReader(ctx, address)
 	if err != nil {
 		return fmt.Errorf("virtual reader: %w (is pcscd running, with vsmartcard-vpcd installed?)", err)
 	}
 	a.note("The software key is in the virtual reader at %s.", address)
 	return vpcd.Serve(ctx, conn, card, nil)
+}
+
+// dialReader connects to the virtual reader, and waits for it if nobody listens
+// there yet.
+func dialReader(ctx context.Context, address string) (net.Conn, error) {
+	limit, stop := context.WithTimeout(ctx, readerWait)
+	defer stop()
+	again := time.NewTicker(readerWait / 50)
+	defer again.Stop()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil || !errors.Is(err, syscall.ECONNREFUSED) {
+			return conn, err
+		}
+		select {
+		case <-again.C:
+		case <-limit.Done():
+			return nil, err
+		}
+	}
 }
