@@ -1,6 +1,8 @@
 package virtual_test
 
 import (
+	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/devices/virtual"
@@ -54,4 +56,35 @@ var mangled = map[string]bool{
 	"\xa1\xf6\xf6": true,
 	"\xa1\x01\xf5": true,
 	"\xa1\x3b\xff\xff\xff\xff\xff\xff\xff\xff\x00": true,
+}
+
+// FuzzLoad loads a key of which one record is anything: a key, or an error that
+// names the record.
+func FuzzLoad(f *testing.F) {
+	r := newRig(f)
+	r.make(discoverable("one"))
+	records, err := r.cfg.Store.Load()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for name, value := range records {
+		f.Add(name, value)
+		f.Add(name, value[:len(value)/2])
+	}
+	f.Add("credential/00", []byte{0xa0})
+	f.Add("later", []byte{0xa1, 0x00, 0x02})
+	f.Fuzz(func(t *testing.T, name string, value []byte) {
+		store := virtual.NewMemory()
+		apply(t, store, records)
+		apply(t, store, map[string][]byte{name: bytes.Clone(value)})
+		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store})
+		var bad *virtual.RecordError
+		if err != nil {
+			if !errors.As(err, &bad) {
+				t.Fatalf("error of another kind: %v", err)
+			}
+			return
+		}
+		checkAnswer(t, key.Message(t.Context(), []byte{cmdGetInfo}, nil))
+	})
 }

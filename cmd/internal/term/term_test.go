@@ -135,3 +135,22 @@ func TestTouchSpeaksOncePerWait(t *testing.T) {
 		t.Errorf("%d prompts: %q", n, stderr.String())
 	}
 }
+
+// FuzzReadLine reads any standard input to its end: lines or an error.
+func FuzzReadLine(f *testing.F) {
+	f.Add("1234\n5678")
+	f.Add("\r\n\x00\n")
+	f.Fuzz(func(t *testing.T, stdin string) {
+		s, _, _ := term.Test(stdin)
+		for range len(stdin) + 1 {
+			line, err := s.ReadLine()
+			if err != nil {
+				return
+			}
+			if strings.ContainsRune(string(line), '\n') || len(line) > 1024 {
+				t.Fatalf("line %q", line)
+			}
+		}
+		t.Fatal("input without end")
+	})
+}
