@@ -6,9 +6,11 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/nfc"
 )
 
 // Exit statuses. They are a promise.
@@ -41,6 +43,8 @@ func exitStatus(ctx context.Context, err error) int {
 	var notOne *devices.NotOneError
 	var refused *ctap2.Error
 	var code ctap2.Status
+	var hid ctaphid.ErrorCode
+	var sw nfc.StatusWord
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
@@ -52,7 +56,7 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusChecks
 	case errors.As(err, &refused) && refused.Cause != nil:
 		return statusFailed // it was the platform that cancelled
-	case errors.As(err, &refused), errors.As(err, &code):
+	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw):
 		return statusRefused
 	}
 	return statusFailed
@@ -76,6 +80,11 @@ var hints = []struct {
 	{ctap2.StatusKeyStoreFull, "The key has no room for another passkey."},
 	{ctap2.StatusOperationDenied, "The key was not touched in time, or the user said no."},
 	{ctap2.StatusUserActionTimeout, "The key was not touched in time."},
+	{ctaphid.CodeInvalidCommand, "The key does not know the command. One that speaks U2F only knows no CTAP2."},
+	{ctaphid.ErrBusy, "Another program is using the key."},
+	{ctaphid.ErrGone, "The key was unplugged. Plug it in and try again."},
+	{nfc.ErrGone, "The card has left the reader. Put it back and try again."},
+	{nfc.SWNotFound, "What is on the reader is no FIDO key."},
 	{ctap2.ErrTimeout, "Touch the key when it blinks, or allow more time with --timeout."},
 }
 

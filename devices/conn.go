@@ -85,7 +85,8 @@ func Connect(ctx context.Context, l Link, o Options) (*Conn, error) {
 	c := &Conn{Info: l.Info}
 	transport, err := c.open(ctx, l, o)
 	if err != nil {
-		return nil, errors.Join(err, l.Close())
+		_ = l.Close() // what went wrong first is what matters
+		return nil, err
 	}
 	c.Client = ctap2.New(transport, ctap2.Config{Rand: o.Rand, Timeout: o.Timeout})
 	return c, nil
@@ -134,7 +135,11 @@ func nfcConfig(o Options) nfc.Config {
 	return cfg
 }
 
+// channelProtocol is empty for a channel that a tape has in mid-session.
 func channelProtocol(ch *ctaphid.Channel) Protocol {
+	if ch.ProtocolVersion() == 0 {
+		return Protocol{}
+	}
 	v := ch.DeviceVersion()
 	p := Protocol{CTAPHID: ch.ProtocolVersion(), DeviceVersion: fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])}
 	if caps := ch.Capabilities(); caps != 0 {

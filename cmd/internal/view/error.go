@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/nfc"
 )
 
 // ErrorSchema names the envelope of errors.
@@ -22,8 +24,8 @@ type errorEnvelope struct {
 }
 
 type status struct {
-	Name string `json:"name"` // CTAP name
-	Code string `json:"code"` // as 0x31
+	Name string `json:"name"` // CTAP or CTAPHID name, or SW for a card's status word
+	Code string `json:"code"` // as 0x31, or 0x6a82 for a status word
 }
 
 // Error writes an error, as an envelope or as text, with a hint on what to do
@@ -38,15 +40,28 @@ func Error(w io.Writer, asJSON bool, err error, exit int, hint string) {
 		return
 	}
 	e := errorEnvelope{Schema: ErrorSchema, Error: err.Error(), Exit: exit, Hint: hint}
-	var code ctap2.Status
-	if errors.As(err, &code) {
-		e.Status = &status{Name: code.Name(), Code: fmt.Sprintf("0x%02x", byte(code))}
-	}
+	e.Status = statusOf(err)
 	var pin *ctap2.PINError
 	if errors.As(err, &pin) && pin.Left >= 0 {
 		e.Retries = &pin.Left
 	}
 	_ = WriteJSON(w, e) // nothing is left to tell it to
+}
+
+// statusOf is the code with which a key refused, whichever layer it is of.
+func statusOf(err error) *status {
+	var code ctap2.Status
+	var hid ctaphid.ErrorCode
+	var sw nfc.StatusWord
+	switch {
+	case errors.As(err, &code):
+		return &status{Name: code.Name(), Code: fmt.Sprintf("0x%02x", byte(code))}
+	case errors.As(err, &hid):
+		return &status{Name: hid.Name(), Code: fmt.Sprintf("0x%02x", byte(hid))}
+	case errors.As(err, &sw):
+		return &status{Name: "SW", Code: fmt.Sprintf("0x%04x", uint16(sw))}
+	}
+	return nil
 }
 
 func indent(s string) string {

@@ -15,8 +15,10 @@ import (
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
+	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/relyingparty"
 )
 
@@ -150,6 +152,8 @@ func TestErrorGolden(t *testing.T) {
 		"error":        fmt.Errorf("pin: %w", &ctap2.PINError{Err: refused, Left: 5}),
 		"error-plain":  errors.New("something <else>"),
 		"error-vendor": &ctap2.Error{Command: 0x50, Status: 0xf1},
+		"error-hid":    &ctaphid.Error{Op: "cbor", CID: 1, Err: ctaphid.CodeInvalidCommand},
+		"error-card":   &nfc.Error{Op: "select", SW: nfc.SWNotFound, Err: nfc.SWNotFound},
 	} {
 		var text, asJSON bytes.Buffer
 		view.Error(&text, false, err, 4, "do this\nthen that")
@@ -211,7 +215,7 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "error": true, "error-plain": true, "error-vendor": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
 	for name := range results(t) {
 		known[name] = true
 	}
