@@ -16,7 +16,6 @@ var errEnough = errors.New("the user has had enough")
 // and gets the function that ends it.
 type cancelCase struct {
 	name   string
-	msg    []byte
 	answer func(k *fakeKey, m Message, enough func())
 	want   []byte   // the answer
 	err    []error  // or what the error is

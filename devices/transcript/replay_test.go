@@ -37,7 +37,6 @@ type exchange struct {
 	cid     ctaphid.ChannelID
 	ask     []byte
 	answer  []byte
-	cut     bool // nothing behind here belongs to it
 }
 
 // exchangesHID takes the exchanges from a tape up to its first cut.
