@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
@@ -186,11 +187,28 @@ func (d Data) Bytes() ([]byte, error) {
 	if err != nil || d.Extensions == nil {
 		return b, err
 	}
-	ext, err := wire.Encode(d.Extensions)
-	if err != nil {
-		return nil, fmt.Errorf("extension data: %w", err)
+	ext, err := encodeExtensions(d.Extensions)
+	return append(b, ext...), err
+}
+
+// encodeExtensions sorts the names and passes each output on as it is.
+func encodeExtensions(m map[string]wire.Raw) (wire.Raw, error) {
+	var keys []wire.Raw
+	outputs := map[string]wire.Raw{}
+	for name, output := range m {
+		key, err := wire.Encode(name)
+		if err != nil {
+			return nil, fmt.Errorf("extension data: %w", err)
+		}
+		keys = append(keys, key)
+		outputs[string(key)] = output
 	}
-	return append(b, ext...), nil
+	slices.SortFunc(keys, func(a, b wire.Raw) int { return wire.Compare(a, b) })
+	var items []wire.Raw
+	for _, key := range keys {
+		items = append(items, key, outputs[string(key)])
+	}
+	return wire.Map(items...), nil
 }
 
 func (c *Credential) append(b []byte) ([]byte, error) {
