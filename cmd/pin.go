@@ -55,7 +55,7 @@ func newPINKey(ctx context.Context, s *session) (pinKey, error) {
 	if err != nil {
 		return pinKey{}, err
 	}
-	set, supported := info.Option("clientPin")
+	set, supported := info.Option(ctap2.OptionClientPIN)
 	if !supported {
 		return pinKey{}, errNoPINSupport
 	}
@@ -72,7 +72,7 @@ func pinStatus(ctx context.Context, s *session) (view.Result, error) {
 		return nil, err
 	}
 	result := view.PINStatus{Device: s.Info, Info: info}
-	if _, supported := info.Option("clientPin"); supported {
+	if _, supported := info.Option(ctap2.OptionClientPIN); supported {
 		r, err := s.PINRetries(ctx)
 		if err != nil {
 			return nil, err

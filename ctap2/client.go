@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
@@ -29,7 +30,7 @@ type Client struct {
 	transport Transport
 	rand      io.Reader
 	timeout   time.Duration
-	maxMsg    int // 0 until getInfo has told
+	maxMsg    atomic.Uint64 // 0 until getInfo has told
 }
 
 // New returns a client on an open transport. It sends nothing.
@@ -58,8 +59,8 @@ func (c *Client) do(ctx context.Context, k call) ([]wire.Remark, error) {
 		}
 		msg = append(msg, body...)
 	}
-	if c.maxMsg > 0 && len(msg) > c.maxMsg {
-		return nil, fmt.Errorf("%v: %w: %d bytes, maxMsgSize is %d", k.command, ErrMessageTooLong, len(msg), c.maxMsg)
+	if limit := c.maxMsg.Load(); limit > 0 && uint64(len(msg)) > limit {
+		return nil, fmt.Errorf("%v: %w: %d bytes, maxMsgSize is %d", k.command, ErrMessageTooLong, len(msg), limit)
 	}
 	if c.timeout > 0 {
 		var stop context.CancelFunc

@@ -122,6 +122,27 @@ func TestMaxMsgSizeIsHonoured(t *testing.T) {
 	}
 }
 
+// TestClientIsShared runs commands next to the getInfo that sets their limit,
+// for the race detector.
+func TestClientIsShared(t *testing.T) {
+	c := ctap2.New(transportFunc(func(_ context.Context, msg []byte) ([]byte, error) {
+		if ctap2.Command(msg[0]) == ctap2.CommandGetInfo {
+			return unhex(t, getInfoAnswer), nil
+		}
+		return []byte{0}, nil
+	}), ctap2.Config{})
+	errs := make(chan error)
+	for range 4 {
+		go func() { _, err := c.GetInfo(t.Context()); errs <- err }()
+		go func() { errs <- c.Selection(t.Context()) }()
+	}
+	for range 8 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // FuzzAnswers gives every command any answer: an error or a result, no panic.
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{"", "00", "2e", "00a0", "00a10308", "00a30102", getInfoAnswer, makeCredentialAnswer, assertionAnswer} {

@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
@@ -272,5 +275,39 @@ func TestHMACSecret(t *testing.T) {
 	}
 	if _, err := c.HMACSecret(t.Context(), pinuv.One, make([]byte, 31), nil); err == nil {
 		t.Error("a salt of 31 bytes")
+	}
+}
+
+// TestHMACSecretOutputs: a key has to give as many outputs as there were salts.
+func TestHMACSecretOutputs(t *testing.T) {
+	one, two := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	for _, c := range []struct {
+		salt2  []byte
+		answer []byte
+		want   [][]byte
+	}{
+		{nil, one, [][]byte{one}},
+		{two, slices.Concat(one, two), [][]byte{one, two}},
+		{nil, slices.Concat(one, two), nil},
+		{two, one, nil},
+		{two, one[:16], nil},
+	} {
+		h, err := ctap2.New(play(t, agreement(1)), ctap2.Config{Rand: vectorRand()}).HMACSecret(t.Context(), pinuv.One, one, c.salt2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enc, err := secret(t, pinuv.One).Encrypt(nil, c.answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		output, err := wire.Encode(enc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := h.Outputs(authdata.Data{Extensions: map[string]wire.Raw{ctap2.ExtensionHMACSecret: output}})
+		if !slices.EqualFunc(got, c.want, bytes.Equal) || (err == nil) != (c.want != nil) {
+			t.Errorf("%d bytes for salts of %d: %x, %v", len(c.answer), 32+len(c.salt2), got, err)
+		}
+		h.Close()
 	}
 }

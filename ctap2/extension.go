@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
@@ -32,6 +33,7 @@ const (
 type HMACSecret struct {
 	secret *pinuv.Secret
 	input  hmacSecretInput
+	size   int // of the salts, and so of the outputs, in bytes
 }
 
 type hmacSecretInput struct {
@@ -54,12 +56,14 @@ func (c *Client) HMACSecret(ctx context.Context, p pinuv.Protocol, salt1, salt2 
 	if err != nil {
 		return nil, err
 	}
-	saltEnc, err := secret.Encrypt(c.rand, append(salt1[:SaltSize:SaltSize], salt2...))
+	salts := slices.Concat(salt1, salt2)
+	defer clear(salts)
+	saltEnc, err := secret.Encrypt(c.rand, salts)
 	if err != nil {
 		secret.Wipe()
 		return nil, err
 	}
-	h := &HMACSecret{secret: secret, input: hmacSecretInput{
+	h := &HMACSecret{secret: secret, size: len(salts), input: hmacSecretInput{
 		KeyAgreement: own, SaltEnc: saltEnc, SaltAuth: secret.Authenticate(saltEnc),
 	}}
 	if p != pinuv.One {
@@ -89,13 +93,11 @@ func (h *HMACSecret) Outputs(d authdata.Data) ([][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hmac-secret: %w", err)
 	}
-	switch len(plain) {
-	case SaltSize:
-		return [][]byte{plain}, nil
-	case 2 * SaltSize:
-		return [][]byte{plain[:SaltSize], plain[SaltSize:]}, nil
+	if len(plain) != h.size {
+		clear(plain)
+		return nil, fmt.Errorf("hmac-secret: outputs of %d bytes, want %d", len(plain), h.size)
 	}
-	return nil, fmt.Errorf("hmac-secret: output of %d bytes", len(plain))
+	return slices.Collect(slices.Chunk(plain, SaltSize)), nil
 }
 
 // Close wipes the shared secret.

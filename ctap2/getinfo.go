@@ -20,6 +20,17 @@ const (
 	Version23    = "FIDO_2_3"
 )
 
+// Option IDs of getInfo member 0x04, besides those that requests have too:
+// [OptionRK], [OptionUP] and [OptionUV].
+const (
+	OptionClientPIN            = "clientPin"                      // a PIN is set, or can be
+	OptionPINUVAuthToken       = "pinUvAuthToken"                 // tokens with permissions
+	OptionNoPermissionsWithPIN = "noMcGaPermissionsWithClientPin" // a PIN is not enough to make or use credentials
+	OptionMakeCredUVNotRqd     = "makeCredUvNotRqd"               // credentials that are not discoverable need no user verification
+	OptionAlwaysUV             = "alwaysUv"                       // every use needs user verification
+	OptionEP                   = "ep"                             // enterprise attestation is on, or can be
+)
+
 // DefaultMaxMsgSize is the message size in bytes that every authenticator takes
 // and that counts when getInfo names none.
 const DefaultMaxMsgSize = 1024
@@ -179,7 +190,7 @@ func (c *Client) GetInfo(ctx context.Context) (*Info, error) {
 	if err != nil {
 		return nil, k.bad(err)
 	}
-	c.maxMsg = int(info.MaxMessage())
+	c.maxMsg.Store(uint64(info.MaxMessage()))
 	return info, nil
 }
 
@@ -270,7 +281,7 @@ func (i *Info) PINUVAuthProtocol() pinuv.Protocol {
 			return p
 		}
 	}
-	if _, pin := i.Options["clientPin"]; pin && len(i.PINUVAuthProtocols) == 0 {
+	if _, pin := i.Options[OptionClientPIN]; pin && len(i.PINUVAuthProtocols) == 0 {
 		return pinuv.One
 	}
 	return 0

@@ -2,6 +2,7 @@ package webauthn
 
 import (
 	"crypto/x509"
+	"errors"
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
@@ -40,7 +41,7 @@ func NewRegistrationResponse(clientDataJSON, attestationObject, authData []byte,
 		return RegistrationResponse{}, err
 	}
 	if d.Credential == nil {
-		return RegistrationResponse{}, authdata.ErrTruncated
+		return RegistrationResponse{}, errors.New("registration response: authenticator data without attested credential data")
 	}
 	transports = slices.Compact(slices.Sorted(slices.Values(transports)))
 	if transports == nil {

@@ -123,7 +123,7 @@ func createRequest(info *ctap2.Info, o CreateOptions, rk bool, hash []byte) *cta
 	if o.Attestation == webauthn.ConveyanceNone && info.Has(ctap2.InfoAttestationFormats) {
 		r.AttestationFormats = []string{webauthn.FormatNone}
 	}
-	if ep, _ := info.Option("ep"); ep && o.Attestation == webauthn.ConveyanceEnterprise {
+	if ep, _ := info.Option(ctap2.OptionEP); ep && o.Attestation == webauthn.ConveyanceEnterprise {
 		r.EnterpriseAttestation = 1 // vendor-facilitated: the key holds the list of relying parties
 	}
 	return r

@@ -185,6 +185,28 @@ func TestVerificationTable(t *testing.T) {
 	}
 }
 
+// TestUnknownFinger: where a PIN does not authorise credentials, it is not asked
+// for when the finger is not known.
+func TestUnknownFinger(t *testing.T) {
+	s := newScene(t, virtual.Config{})
+	s.setPIN("24680")
+	options := map[string]bool{"rk": true, "uv": true, "clientPin": true, "pinUvAuthToken": true, "noMcGaPermissionsWithClientPin": true}
+	s.answer = func([]byte) ([]byte, bool) {
+		switch s.asked[len(s.asked)-1] {
+		case "authenticatorGetInfo":
+			return info(t, options, map[int]any{6: []int{2}}), true
+		case "getPinUvAuthTokenUsingUvWithPermissions":
+			return []byte{byte(ctap2.StatusUVInvalid)}, true
+		}
+		return nil, false
+	}
+	var requests []enroll.PINRequest
+	_, err := enroll.Create(t.Context(), s.conn, create(enroll.Required, enroll.Required), asking("24680", &requests))
+	if !errors.Is(err, ctap2.StatusUVInvalid) || len(requests) != 0 {
+		t.Errorf("%v after asking for the PIN %d times", err, len(requests))
+	}
+}
+
 // register makes a credential and returns its ID.
 func (s *scene) register(o enroll.CreateOptions, ask enroll.Ask) *enroll.Created {
 	s.t.Helper()

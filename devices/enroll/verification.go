@@ -73,15 +73,22 @@ func (f *flow) run(ctx context.Context, want Requirement, storing bool, a author
 // it spends no PIN try.
 func (f *flow) method() method {
 	uv, _ := f.info.Option(ctap2.OptionUV)
-	pin, _ := f.info.Option("clientPin")
-	tokens, _ := f.info.Option("pinUvAuthToken")
-	noPIN, _ := f.info.Option("noMcGaPermissionsWithClientPin")
+	tokens, _ := f.info.Option(ctap2.OptionPINUVAuthToken)
 	switch {
 	case uv && tokens:
 		return uvToken
 	case uv:
 		return uvOption
-	case pin && tokens && !noPIN:
+	}
+	return f.methodByPIN()
+}
+
+func (f *flow) methodByPIN() method {
+	pin, _ := f.info.Option(ctap2.OptionClientPIN)
+	tokens, _ := f.info.Option(ctap2.OptionPINUVAuthToken)
+	notEnough, _ := f.info.Option(ctap2.OptionNoPermissionsWithPIN)
+	switch {
+	case pin && tokens && !notEnough:
 		return pinToken
 	case pin && !tokens:
 		return legacyPIN
@@ -92,7 +99,7 @@ func (f *flow) method() method {
 // needed decides whether to verify the user. Where verification is preferred
 // and nothing is set up, the ceremony goes on without, as browsers do.
 func (f *flow) needed(want Requirement, storing bool, m method) bool {
-	always, _ := f.info.Option("alwaysUv")
+	always, _ := f.info.Option(ctap2.OptionAlwaysUV)
 	switch {
 	case want == Required || always:
 		return true
@@ -103,7 +110,7 @@ func (f *flow) needed(want Requirement, storing bool, m method) bool {
 	}
 	// CTAP 2.3 §6.1.2 steps 7 and 8: a key with verification set up makes no
 	// credential without, or no discoverable one where makeCredUvNotRqd is on.
-	optional, _ := f.info.Option("makeCredUvNotRqd")
+	optional, _ := f.info.Option(ctap2.OptionMakeCredUVNotRqd)
 	making := f.permission == ctap2.PermissionMakeCredential
 	return making && (storing || !optional)
 }
@@ -138,10 +145,10 @@ func (f *flow) token(ctx context.Context, m method) (*pinuv.Token, error) {
 		if !errors.Is(err, ctap2.StatusUVBlocked) && !errors.Is(err, ctap2.StatusUVInvalid) {
 			return token, err
 		}
-		if pin, _ := f.info.Option("clientPin"); !pin {
+		if m = f.methodByPIN(); m == impossible {
 			return nil, err
 		}
-		m = pinToken // the finger was not known: the PIN is the way that is left
+		// The finger was not known: the PIN is the way that is left.
 	}
 	f.verified = "pin"
 	return f.tokenByPIN(ctx, p, m)

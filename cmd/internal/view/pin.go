@@ -30,7 +30,7 @@ type pinStatus struct {
 }
 
 func (p PINStatus) facts() pinStatus {
-	set, supported := p.Info.Option("clientPin")
+	set, supported := p.Info.Option(ctap2.OptionClientPIN)
 	s := pinStatus{
 		Schema: "touchstone/pin-status/1", Device: NewDevice(p.Device), Supported: supported, PINSet: set,
 		ForcePINChange: p.Info.ForcePINChange, MinPINLength: 4, MaxPINLength: 63, UVRetries: p.UVRetries,
