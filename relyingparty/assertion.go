@@ -3,6 +3,7 @@ package relyingparty
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -75,7 +76,7 @@ func (p Party) validate(w *lib.WebAuthn, c *Ceremony, stored []*Registration, pa
 		return credential, err
 	}
 	if len(stored) == 0 {
-		return nil, fmt.Errorf("no registration is stored")
+		return nil, errors.New("no registration is stored")
 	}
 	user, err := ownerOf(stored, stored[0].User.ID)
 	if err != nil {
@@ -118,7 +119,9 @@ func (p Party) assertion(c *Ceremony, r *Registration, credential *lib.Credentia
 	}
 }
 
-// Check verifies a stored assertion again against its registration.
+// Check verifies a stored assertion again against its registration, and holds
+// what it says of itself against what that gives. The error is a
+// [*VerificationError], or wraps [ErrRecord] and names the member.
 func (a *Assertion) Check(r *Registration) error {
 	party := Party{ID: a.RPID, Origin: a.Origin}
 	if a.RPID != r.RPID || a.Origin != r.Origin {
@@ -126,8 +129,19 @@ func (a *Assertion) Check(r *Registration) error {
 			"it is for %s at %s, the registration for %s at %s", a.RPID, a.Origin, r.RPID, r.Origin)}
 	}
 	c := &Ceremony{Challenge: a.Challenge, Policy: Policy{RequireUserVerification: a.UserVerificationRequired}}
-	_, err := party.Authenticate(c, []*Registration{r}, a.Response, false)
-	return err
+	told, err := party.Authenticate(c, []*Registration{r}, a.Response, false)
+	if err != nil {
+		return err
+	}
+	return unchanged("asserted", []member{
+		{"verified", a.Verified},
+		{"user", bytes.Equal(a.User.ID, told.User.ID) && a.User.Name == told.User.Name && a.User.DisplayName == told.User.DisplayName},
+		{"credentialId", bytes.Equal(a.CredentialID, told.CredentialID)},
+		{"signCount", a.SignCount == told.SignCount},
+		{"userPresent", a.UserPresent == told.UserPresent},
+		{"userVerified", a.UserVerified == told.UserVerified},
+		{"cloneWarning", a.CloneWarning == told.CloneWarning},
+	})
 }
 
 // ParseAssertion reads the JSON form of an assertion. Members it does not know

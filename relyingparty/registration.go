@@ -3,7 +3,6 @@ package relyingparty
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -110,38 +109,34 @@ func (p Party) verifyRegistration(c *Ceremony, user User, r webauthn.Registratio
 	return credential, nil
 }
 
-// ErrRecord: a stored registration contradicts itself.
-var ErrRecord = errors.New("stored registration was changed")
-
 // Check verifies a stored registration again, as [Party.Register] did, and
-// holds the record against what was attested. The error is a
+// holds the record against what the response says. Names, which nobody signed,
+// and what a relying party may bring up to date (a greater signature counter,
+// the backup state) are not held against anything. The error is a
 // [*VerificationError], or wraps [ErrRecord] and names the member.
 func (r *Registration) Check() error {
-	policy := Policy{RequireUserVerification: r.UserVerificationRequired}
-	if a, ok := cose.AlgorithmByName(r.Algorithm); ok {
-		policy.Algorithms = []cose.Algorithm{a}
+	algorithm, ok := cose.AlgorithmByName(r.Algorithm)
+	if !ok {
+		return fmt.Errorf("%w: algorithm %q is unknown", ErrRecord, r.Algorithm)
 	}
-	c := &Ceremony{Challenge: r.Challenge, Policy: policy}
-	credential, err := r.Party().verifyRegistration(c, r.User, r.Response)
+	c := &Ceremony{Challenge: r.Challenge, Policy: Policy{
+		RequireUserVerification: r.UserVerificationRequired, Algorithms: []cose.Algorithm{algorithm},
+	}}
+	told, err := r.Party().Register(c, r.User, r.Response)
 	if err != nil {
 		return err
 	}
-	for _, m := range []struct {
-		name string
-		same bool
-	}{
-		{"credentialId", bytes.Equal(r.CredentialID, credential.ID)},
-		{"publicKey", bytes.Equal(r.PublicKey, credential.PublicKey)},
-		{"aaguid", r.AAGUID == aaguid(credential).String()},
-		{"signCount", r.SignCount >= credential.Authenticator.SignCount},
-		{"backupEligible", r.BackupEligible == credential.Flags.BackupEligible},
-		{"attestationFormat", r.AttestationFormat == credential.AttestationFormat},
-	} {
-		if !m.same {
-			return fmt.Errorf("%w: %s is not what was registered", ErrRecord, m.name)
-		}
-	}
-	return nil
+	return unchanged("registered", []member{
+		{"verified", r.Verified},
+		{"credentialId", bytes.Equal(r.CredentialID, told.CredentialID)},
+		{"publicKey", bytes.Equal(r.PublicKey, told.PublicKey)},
+		{"aaguid", r.AAGUID == told.AAGUID},
+		{"signCount", r.SignCount >= told.SignCount},
+		{"transports", slices.Equal(r.Transports, told.Transports)},
+		{"userVerified", r.UserVerified == told.UserVerified},
+		{"backupEligible", r.BackupEligible == told.BackupEligible},
+		{"attestationFormat", r.AttestationFormat == told.AttestationFormat},
+	})
 }
 
 // Party is the relying party that the registration belongs to.
@@ -159,12 +154,15 @@ func ParseRegistration(text []byte) (*Registration, error) {
 	if r.Schema != RegistrationSchema {
 		return nil, fmt.Errorf("registration: schema is %q, want %q", r.Schema, RegistrationSchema)
 	}
-	for name, missing := range map[string]bool{
-		"rpId": r.RPID == "", "origin": r.Origin == "", "user.id": len(r.User.ID) == 0,
-		"credentialId": len(r.CredentialID) == 0, "publicKey": len(r.PublicKey) == 0,
+	for _, m := range []struct {
+		name string
+		size int
+	}{
+		{"rpId", len(r.RPID)}, {"origin", len(r.Origin)}, {"user.id", len(r.User.ID)},
+		{"credentialId", len(r.CredentialID)}, {"publicKey", len(r.PublicKey)},
 	} {
-		if missing {
-			return nil, fmt.Errorf("registration: %s is missing", name)
+		if m.size == 0 {
+			return nil, fmt.Errorf("registration: %s is missing", m.name)
 		}
 	}
 	return r, nil

@@ -191,6 +191,11 @@ func TestChangedRegistration(t *testing.T) {
 		"backupEligible":   func(r *relyingparty.Registration) { r.BackupEligible = true },
 		"attestation":      func(r *relyingparty.Registration) { flipInside(r.Response.Response.AttestationObject, 40) },
 		"clientDataJSON":   func(r *relyingparty.Registration) { flipInside(r.Response.Response.ClientDataJSON, 60) },
+		"no algorithm":     func(r *relyingparty.Registration) { r.Algorithm = "ES512K" },
+		"verified":         func(r *relyingparty.Registration) { r.Verified = false },
+		"transports":       func(r *relyingparty.Registration) { r.Transports = []string{"nfc"} },
+		"userVerified":     func(r *relyingparty.Registration) { r.UserVerified = false },
+		"format":           func(r *relyingparty.Registration) { r.AttestationFormat = "none" },
 		"response's id":    func(r *relyingparty.Registration) { flip(r.Response.ID, 0) },
 		"response's rawId": func(r *relyingparty.Registration) { flip(r.Response.RawID, 0) },
 	} {
@@ -201,6 +206,16 @@ func TestChangedRegistration(t *testing.T) {
 		if !errors.As(err, &refused) && !errors.Is(err, relyingparty.ErrRecord) {
 			t.Errorf("%s changed: %v", name, err)
 		}
+	}
+}
+
+// TestKeptUpRegistration: what a relying party brings up to date, and names, are
+// no change to a registration.
+func TestKeptUpRegistration(t *testing.T) {
+	r := registered(t, newKey(t, "a"), alice)
+	r.SignCount, r.User.DisplayName, r.RPName = 7, "Alice B.", "Example Ltd"
+	if err := r.Check(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -268,6 +283,34 @@ func TestChangedAssertion(t *testing.T) {
 		}
 		change(a)
 		wantRefused(t, name, a.Check(r))
+	}
+}
+
+// TestChangedClaims changes what a stored assertion says of itself: what is
+// shown of it as verified has to be what its response says.
+func TestChangedClaims(t *testing.T) {
+	for name, change := range map[string]func(*relyingparty.Assertion){
+		"verified":          func(a *relyingparty.Assertion) { a.Verified = false },
+		"user's name":       func(a *relyingparty.Assertion) { a.User.Name = "mallory" },
+		"user's other name": func(a *relyingparty.Assertion) { a.User.DisplayName = "Mallory" },
+		"user handle":       func(a *relyingparty.Assertion) { a.User.ID = []byte("mallory") },
+		"credential":        func(a *relyingparty.Assertion) { a.CredentialID = []byte("x") },
+		"counter":           func(a *relyingparty.Assertion) { a.SignCount++ },
+		"presence":          func(a *relyingparty.Assertion) { a.UserPresent = false },
+		"verification":      func(a *relyingparty.Assertion) { a.UserVerified = false },
+		"clone warning":     func(a *relyingparty.Assertion) { a.CloneWarning = true },
+	} {
+		k := newKey(t, "a")
+		r := registered(t, k, alice)
+		c := begin(t, relyingparty.Policy{})
+		a, err := party.Authenticate(c, []*relyingparty.Registration{r}, k.assert(c.Challenge, nil), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(a)
+		if err := a.Check(r); !errors.Is(err, relyingparty.ErrRecord) {
+			t.Errorf("%s changed: %v", name, err)
+		}
 	}
 }
 
