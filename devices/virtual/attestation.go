@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 )
 
@@ -71,7 +72,7 @@ func attestationFormat(preference []string) string {
 
 // identity is what makes the key one of its model.
 type identity struct {
-	aaguid [16]byte
+	aaguid authdata.AAGUID
 	root   *x509.Certificate
 	key    []byte
 	cert   []byte // DER
@@ -100,11 +101,11 @@ func (r identityRecord) parse() (identity, error) {
 	if certified, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || !certified.Equal(signer.Public()) {
 		return identity{}, errors.New("attestation key is not the certificate's")
 	}
-	return identity{aaguid: [16]byte(r.AAGUID), root: root, key: r.Key, cert: r.Cert}, nil
+	return identity{aaguid: authdata.AAGUID(r.AAGUID), root: root, key: r.Key, cert: r.Cert}, nil
 }
 
 // newIdentity makes an attestation authority and the one certificate it issues.
-func newIdentity(rand io.Reader, aaguid [16]byte) (identityRecord, error) {
+func newIdentity(rand io.Reader, aaguid authdata.AAGUID) (identityRecord, error) {
 	root, err := newAuthority(rand)
 	if err != nil {
 		return identityRecord{}, err
@@ -162,7 +163,7 @@ func newAuthority(rand io.Reader) (authority, error) {
 
 // issue makes an attestation key and its certificate as WebAuthn L3 §8.2.1
 // wants it.
-func (r authority) issue(rand io.Reader, aaguid [16]byte) (key, cert []byte, err error) {
+func (r authority) issue(rand io.Reader, aaguid authdata.AAGUID) (key, cert []byte, err error) {
 	key, signer, err := schemeOf(cose.ES256).generate(rand)
 	if err != nil {
 		return nil, nil, err

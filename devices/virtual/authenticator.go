@@ -31,6 +31,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 )
 
 // Transport is what the key is plugged into. It decides how long an unused
@@ -54,7 +56,7 @@ func (t Transport) String() string {
 // DefaultAAGUID is the model of key that a new key belongs to unless its
 // [Config] says otherwise: a random UUID of Touchstone's own,
 // 61c5e308-878a-4352-b3a5-54aead6cc6ea.
-var DefaultAAGUID = [16]byte{
+var DefaultAAGUID = authdata.AAGUID{
 	0x61, 0xc5, 0xe3, 0x08, 0x87, 0x8a, 0x43, 0x52,
 	0xb3, 0xa5, 0x54, 0xae, 0xad, 0x6c, 0xc6, 0xea,
 }
@@ -83,7 +85,7 @@ type Config struct {
 
 	// AAGUID of a factory-new key; zero for DefaultAAGUID. A key that is loaded
 	// keeps its own, and New fails when this names another.
-	AAGUID [16]byte
+	AAGUID authdata.AAGUID
 
 	Attestation    Attestation
 	MaxMessage     int           // maxMsgSize in bytes, MinMessage..MaxMessage; 0 for DefaultMessage

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 )
 
@@ -70,8 +71,8 @@ func parseState(records map[string][]byte) (state, error) {
 // checkModel refuses a state that belongs to another model than the one asked
 // for.
 func (a *Authenticator) checkModel() error {
-	if want := a.cfg.AAGUID; want != [16]byte{} && want != a.state.identity.aaguid {
-		return fmt.Errorf("the stored key is of model %x, not %x", a.state.identity.aaguid, want)
+	if want := a.cfg.AAGUID; want != (authdata.AAGUID{}) && want != a.state.identity.aaguid {
+		return fmt.Errorf("the stored key is of model %v, not %v", a.state.identity.aaguid, want)
 	}
 	return nil
 }
@@ -79,13 +80,14 @@ func (a *Authenticator) checkModel() error {
 // manufacture makes a key that was never used and stores it.
 func (a *Authenticator) manufacture() error {
 	aaguid := a.cfg.AAGUID
-	if aaguid == [16]byte{} {
+	if aaguid == (authdata.AAGUID{}) {
 		aaguid = DefaultAAGUID
 	}
 	record, err := newIdentity(a.cfg.Rand, aaguid)
 	if err != nil {
 		return err
 	}
+	defer clear(record.RootKey)
 	fresh, ch, err := a.factoryState()
 	if err != nil {
 		return err
@@ -153,6 +155,7 @@ func (l *loader) identity(b []byte) error {
 	if err := decodeRecord(b, &r); err != nil {
 		return err
 	}
+	clear(r.RootKey) // nothing is issued yet by a key that was loaded
 	var err error
 	if l.state.identity, err = r.parse(); err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)

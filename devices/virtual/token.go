@@ -85,6 +85,7 @@ func (a *Authenticator) issueToken(secret *pinuv.Secret, permissions ctap2.Permi
 	}
 	encrypted, err := secret.Encrypt(a.cfg.Rand, raw)
 	if err != nil {
+		key.Wipe()
 		return nil, err
 	}
 	a.volatile.token.stop()
