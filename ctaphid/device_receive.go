@@ -135,7 +135,7 @@ func (d *Device) initialise(p Packet) {
 		d.fail(id, CodeInvalidChannel)
 		return
 	}
-	if p.Length != initNonce || len(p.Data) != initNonce {
+	if p.Length != InitNonceSize || len(p.Data) != InitNonceSize {
 		d.fail(id, CodeInvalidLength)
 		return
 	}
@@ -158,7 +158,7 @@ func (d *Device) inUse(id ChannelID) bool {
 }
 
 func (d *Device) initAnswer(nonce []byte, id ChannelID) []byte {
-	answer := make([]byte, 0, initAnswer)
+	answer := make([]byte, 0, InitAnswerSize)
 	answer = append(answer, nonce...)
 	answer = binary.BigEndian.AppendUint32(answer, uint32(id))
 	answer = append(answer, protocolVersion)

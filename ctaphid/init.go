@@ -9,9 +9,10 @@ import (
 	"io"
 )
 
+// Sizes of the payloads of CTAPHID_INIT in bytes (CTAP 2.3 §11.2.9.1.3).
 const (
-	initNonce  = 8  // bytes of an INIT request
-	initAnswer = 17 // nonce, channel, protocol version, device version, capabilities
+	InitNonceSize  = 8  // of a request, all of it a nonce
+	InitAnswerSize = 17 // of an answer at least: nonce, channel, protocol version, device version, capabilities
 )
 
 // synchronise brings host and key in step, where they are not.
@@ -34,7 +35,7 @@ func (c *Channel) initialise(ctx context.Context, cid ChannelID) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var nonce [initNonce]byte
+	var nonce [InitNonceSize]byte
 	if _, err := io.ReadFull(c.cfg.Rand, nonce[:]); err != nil {
 		return fmt.Errorf("draw the nonce of INIT: %w", err)
 	}
@@ -61,7 +62,7 @@ func (c *Channel) initialise(ctx context.Context, cid ChannelID) error {
 // awaitInit waits for the answer with the right nonce. What else arrives on
 // the channel belongs to a dropped transaction or to another program. That may
 // be true of an error too, so most of them count only when no answer comes.
-func (c *Channel) awaitInit(ctx context.Context, cid ChannelID, nonce [initNonce]byte) (*session, error) {
+func (c *Channel) awaitInit(ctx context.Context, cid ChannelID, nonce [InitNonceSize]byte) (*session, error) {
 	heard, stop := c.watch(ctx, min(initSilence, c.cfg.Silence))
 	defer stop()
 	var refused error
@@ -86,9 +87,9 @@ func (c *Channel) awaitInit(ctx context.Context, cid ChannelID, nonce [initNonce
 // readSession takes the answer to INIT apart. It may grow in later versions,
 // so a longer one is fine.
 func readSession(p Packet) (*session, error) {
-	if len(p.Data) < initAnswer {
+	if len(p.Data) < InitAnswerSize {
 		return nil, &ProtocolError{
-			Fault: FaultPayload, CID: p.CID, Command: CommandInit, Got: len(p.Data), Want: initAnswer,
+			Fault: FaultPayload, CID: p.CID, Command: CommandInit, Got: len(p.Data), Want: InitAnswerSize,
 		}
 	}
 	s := &session{

@@ -13,7 +13,7 @@ const (
 	// ReportSize: one init packet and 128 continuation packets (§11.2.4).
 	MaxMessage = ReportSize - initHeader + continuations*(ReportSize-contHeader)
 	// MinReportSize is the smallest report with room for the answer to INIT.
-	MinReportSize = initHeader + initAnswer
+	MinReportSize = initHeader + InitAnswerSize
 )
 
 const (

@@ -13,25 +13,26 @@ const (
 	maxExtendedNe = 65536
 )
 
-// The classes and instructions of CTAP 2.3 §11.3 and of ISO 7816-4.
+// The classes, instructions and first parameters of CTAP 2.3 §11.3, of U2F raw
+// messages §3 and of ISO 7816-4.
 const (
-	claISO   = 0x00
-	claCTAP  = 0x80
-	claChain = 0x10 // set on every part of a chain but the last
+	ClassISO   = 0x00
+	ClassCTAP  = 0x80
+	ClassChain = 0x10 // a bit: set on every part of a chain but the last
 
-	insU2FRegister     = 0x01
-	insU2FAuthenticate = 0x02
-	insU2FVersion      = 0x03
-	insMessage         = 0x10 // NFCCTAP_MSG
-	insPoll            = 0x11 // NFCCTAP_GETRESPONSE
-	insControl         = 0x12 // NFCCTAP_CONTROL
-	insSelect          = 0xA4
-	insGetResponse     = 0xC0
+	INSU2FRegister     = 0x01
+	INSU2FAuthenticate = 0x02
+	INSU2FVersion      = 0x03
+	INSMessage         = 0x10 // NFCCTAP_MSG
+	INSPoll            = 0x11 // NFCCTAP_GETRESPONSE
+	INSControl         = 0x12 // NFCCTAP_CONTROL
+	INSSelect          = 0xA4
+	INSGetResponse     = 0xC0
 
-	p1Poll   = 0x80 // in MSG: the client can poll
-	p1Cancel = 0x11 // in GETRESPONSE: give up (2.3; reserved in 2.2)
-	p1End    = 0x01 // in CONTROL: end of CTAP
-	p1ByName = 0x04 // in SELECT: by application identifier
+	P1Poll   = 0x80 // a bit, in MSG: the client can poll
+	P1Cancel = 0x11 // in GETRESPONSE: give up (2.3; reserved in 2.2)
+	P1End    = 0x01 // in CONTROL: end of CTAP
+	P1ByName = 0x04 // in SELECT: by application identifier
 )
 
 // Command is a command APDU (ISO 7816-4 §5.1).

@@ -116,7 +116,7 @@ func (a *Applet) End(ctx context.Context) error {
 	}
 	defer t.end()
 	a.stale = true
-	resp, err := t.send(Command{CLA: claCTAP, INS: insControl, P1: p1End}, maxShortNc)
+	resp, err := t.send(Command{CLA: ClassCTAP, INS: INSControl, P1: P1End}, maxShortNc)
 	if err != nil {
 		return fail("end", err)
 	}

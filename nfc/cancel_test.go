@@ -130,7 +130,7 @@ func TestCancelChain(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	sent := 0
 	card := cardFunc(func(_ context.Context, apdu []byte) ([]byte, error) {
-		if apdu[1] == insSelect {
+		if apdu[1] == INSSelect {
 			return []byte("FIDO_2_0\x90\x00"), nil
 		}
 		if sent++; sent == 3 {
@@ -156,9 +156,9 @@ func TestCancelFetching(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	card := cardFunc(func(_ context.Context, apdu []byte) ([]byte, error) {
 		switch apdu[1] {
-		case insSelect:
+		case INSSelect:
 			return []byte("FIDO_2_0\x90\x00"), nil
-		case insMessage:
+		case INSMessage:
 			cancel()
 			return []byte{0, 0x61, 0x01}, nil
 		}

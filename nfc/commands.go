@@ -33,13 +33,13 @@ func (e *Emulator) answer(ctx context.Context, apdu []byte) (Response, error) {
 		return status(SWWrongLength)
 	}
 	switch {
-	case cmd.INS == insGetResponse && (cmd.CLA == claISO || cmd.CLA == claCTAP):
+	case cmd.INS == INSGetResponse && (cmd.CLA == ClassISO || cmd.CLA == ClassCTAP):
 		return e.getResponse(cmd, rest)
-	case cmd.INS == insSelect && cmd.CLA == claISO:
+	case cmd.INS == INSSelect && cmd.CLA == ClassISO:
 		return e.selectApplet(ctx, cmd)
-	case cmd.CLA&^claChain == claCTAP:
+	case cmd.CLA&^ClassChain == ClassCTAP:
 		return e.ctap(ctx, cmd, chain)
-	case cmd.CLA&^claChain == claISO:
+	case cmd.CLA&^ClassChain == ClassISO:
 		return e.u2f(ctx, cmd, apdu, chain)
 	}
 	return status(SWClaNotSupported)
@@ -78,7 +78,7 @@ func (e *Emulator) getResponse(cmd Command, rest *Response) (Response, error) {
 // whole of ours, no more and no less, changes nothing.
 func (e *Emulator) selectApplet(ctx context.Context, cmd Command) (Response, error) {
 	switch {
-	case cmd.P1 != p1ByName || cmd.P2 != 0:
+	case cmd.P1 != P1ByName || cmd.P2 != 0:
 		return status(SWIncorrectP1P2)
 	case string(cmd.Data) != string(AID):
 		return status(SWNotFound)
@@ -96,19 +96,19 @@ func (e *Emulator) selectApplet(ctx context.Context, cmd Command) (Response, err
 
 // ctap is the commands of class 80. Only messages can be chained.
 func (e *Emulator) ctap(ctx context.Context, cmd Command, chain *Command) (Response, error) {
-	if cmd.INS < insMessage || cmd.INS > insControl {
+	if cmd.INS < INSMessage || cmd.INS > INSControl {
 		return status(SWInsNotSupported)
 	}
-	if cmd.CLA != claCTAP && cmd.INS != insMessage {
+	if cmd.CLA != ClassCTAP && cmd.INS != INSMessage {
 		return status(SWClaNotSupported)
 	}
 	if !e.selected {
 		return status(SWNotAllowed) // as YubiKey 5.8 says it
 	}
 	switch cmd.INS {
-	case insMessage:
+	case INSMessage:
 		return e.message(ctx, cmd, chain)
-	case insPoll:
+	case INSPoll:
 		return e.poll(ctx, cmd)
 	}
 	return e.control(ctx, cmd)
@@ -119,12 +119,12 @@ func (e *Emulator) message(ctx context.Context, cmd Command, chain *Command) (Re
 	switch {
 	case e.job != nil:
 		return status(SWConditionsNotSatisfied)
-	case cmd.P1&^p1Poll != 0 || cmd.P2 != 0:
+	case cmd.P1&^P1Poll != 0 || cmd.P2 != 0:
 		return status(SWIncorrectP1P2)
 	}
 	msg := e.join(cmd, chain)
 	switch {
-	case cmd.CLA&claChain != 0:
+	case cmd.CLA&ClassChain != 0:
 		return status(SWOK)
 	case len(msg) == 0:
 		return status(SWWrongLength)
@@ -135,7 +135,7 @@ func (e *Emulator) message(ctx context.Context, cmd Command, chain *Command) (Re
 	e.start(func(ctx context.Context, j *job) []byte {
 		return e.handler.Message(ctx, msg, func(status byte) { j.status.Store(uint32(status)) })
 	})
-	if cmd.P1&p1Poll == 0 {
+	if cmd.P1&P1Poll == 0 {
 		return e.settle(ctx, cmd, noPatience)
 	}
 	return e.settle(ctx, cmd, e.cfg.Patience)
@@ -149,7 +149,7 @@ func (e *Emulator) join(cmd Command, chain *Command) []byte {
 	if continues(cmd, chain) {
 		whole = append(chain.Data, cmd.Data...)
 	}
-	if cmd.CLA&claChain == 0 {
+	if cmd.CLA&ClassChain == 0 {
 		return whole
 	}
 	if limit := e.cfg.MaxMessage + 1; len(whole) > limit {
@@ -162,10 +162,10 @@ func (e *Emulator) join(cmd Command, chain *Command) []byte {
 
 // continues compares headers; the poll bit counts on the last part only.
 func continues(cmd Command, chain *Command) bool {
-	if chain == nil || cmd.CLA&^claChain != chain.CLA&^claChain || cmd.INS != chain.INS || cmd.P2 != chain.P2 {
+	if chain == nil || cmd.CLA&^ClassChain != chain.CLA&^ClassChain || cmd.INS != chain.INS || cmd.P2 != chain.P2 {
 		return false
 	}
-	return cmd.INS == insMessage || cmd.P1 == chain.P1
+	return cmd.INS == INSMessage || cmd.P1 == chain.P1
 }
 
 // settle answers with what the handler has to say, or puts the client off.
@@ -188,7 +188,7 @@ func (e *Emulator) settle(ctx context.Context, cmd Command, patience time.Durati
 // poll is NFCCTAP_GETRESPONSE (CTAP 2.3 §11.3.7.2). A cancelled handler gets
 // the usual patience to say so.
 func (e *Emulator) poll(ctx context.Context, cmd Command) (Response, error) {
-	cancel := cmd.P1 == p1Cancel && !e.cfg.NoCancel
+	cancel := cmd.P1 == P1Cancel && !e.cfg.NoCancel
 	switch {
 	case cmd.P1 != 0 && !cancel || cmd.P2 != 0:
 		return status(SWIncorrectP1P2)
@@ -207,7 +207,7 @@ func (e *Emulator) poll(ctx context.Context, cmd Command) (Response, error) {
 // §11.3.4).
 func (e *Emulator) control(ctx context.Context, cmd Command) (Response, error) {
 	switch {
-	case cmd.P1 != p1End || cmd.P2 != 0:
+	case cmd.P1 != P1End || cmd.P2 != 0:
 		return status(SWIncorrectP1P2)
 	case len(cmd.Data) != 0:
 		return status(SWWrongLength)
@@ -244,7 +244,7 @@ func (e *Emulator) u2f(ctx context.Context, cmd Command, apdu []byte, chain *Com
 	}
 	chained := continues(cmd, chain)
 	whole := e.join(cmd, chain)
-	if cmd.CLA&claChain != 0 {
+	if cmd.CLA&ClassChain != 0 {
 		return status(SWOK)
 	}
 	if len(whole) > e.cfg.MaxMessage {

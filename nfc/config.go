@@ -18,6 +18,12 @@ const (
 	EncodingExtended
 )
 
+// Sizes of the parts of a chained message in bytes.
+const (
+	DefaultChunkSize = 240        // readers that put their own header around it still take it
+	MaxChunkSize     = maxShortNc // all that a short APDU carries
+)
+
 // ChainPoll is which parts of a chained message say that the client can poll.
 // Clients differ; cards must heed the last part.
 type ChainPoll int
@@ -43,8 +49,8 @@ type Keepalive struct {
 type Config struct {
 	// Encoding is short unless set.
 	Encoding Encoding
-	// ChunkSize is the most bytes of a message in one short APDU, 1 to 255.
-	// 0 is 240, which readers that put their own header around it still take.
+	// ChunkSize is the most bytes of a message in one short APDU, 1 to
+	// [MaxChunkSize]. 0 is [DefaultChunkSize].
 	ChunkSize int
 	// OmitLe leaves Le out of every command.
 	OmitLe bool
@@ -75,13 +81,13 @@ type Config struct {
 
 // withDefaults fills in what is zero and refuses what cannot be meant.
 func (c Config) withDefaults() (Config, error) {
-	set(&c.ChunkSize, 240)
+	set(&c.ChunkSize, DefaultChunkSize)
 	set(&c.Poll, 100*time.Millisecond)
 	set(&c.Drain, 3*time.Second)
 	set(&c.Timeout, 5*time.Minute)
 	set(&c.MaxAnswer, 64<<10)
-	if c.ChunkSize < 1 || c.ChunkSize > maxShortNc {
-		return c, fmt.Errorf("chunk size %d is not within 1 to %d", c.ChunkSize, maxShortNc)
+	if c.ChunkSize < 1 || c.ChunkSize > MaxChunkSize {
+		return c, fmt.Errorf("chunk size %d is not within 1 to %d", c.ChunkSize, MaxChunkSize)
 	}
 	if c.Poll < 0 || c.Drain < 0 || c.Timeout < 0 || c.MaxAnswer < 0 {
 		return c, errors.New("a limit is negative")
@@ -99,7 +105,7 @@ func set[T comparable](v *T, def T) {
 // opening is the commands that open the applet.
 func (c Config) opening() ([]Command, error) {
 	if c.Opening == nil {
-		return []Command{c.command(Command{CLA: claISO, INS: insSelect, P1: p1ByName, Data: AID})}, nil
+		return []Command{c.command(Command{CLA: ClassISO, INS: INSSelect, P1: P1ByName, Data: AID})}, nil
 	}
 	var cmds []Command
 	for i, apdu := range c.Opening {
@@ -117,16 +123,16 @@ func (c Config) opening() ([]Command, error) {
 
 // message is the NFCCTAP_MSG that carries msg (CTAP 2.3 §11.3.7.1).
 func (c Config) message(msg []byte) Command {
-	cmd := Command{CLA: claCTAP, INS: insMessage, Data: msg, Extended: c.Encoding == EncodingExtended}
+	cmd := Command{CLA: ClassCTAP, INS: INSMessage, Data: msg, Extended: c.Encoding == EncodingExtended}
 	if !c.NoPoll {
-		cmd.P1 = p1Poll
+		cmd.P1 = P1Poll
 	}
 	return c.command(cmd)
 }
 
-// poll is the NFCCTAP_GETRESPONSE (CTAP 2.3 §11.3.7.2): p1 is 0, or p1Cancel.
+// poll is the NFCCTAP_GETRESPONSE (CTAP 2.3 §11.3.7.2): p1 is 0, or P1Cancel.
 func (c Config) poll(p1 byte) Command {
-	return c.command(Command{CLA: claCTAP, INS: insPoll, P1: p1, Extended: c.Encoding == EncodingExtended})
+	return c.command(Command{CLA: ClassCTAP, INS: INSPoll, P1: p1, Extended: c.Encoding == EncodingExtended})
 }
 
 // command asks for all of the answer, unless Le is to be left out.

@@ -157,7 +157,7 @@ func resend(t *testing.T, a *Applet, apdu []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cmd.INS != insMessage {
+	if cmd.INS != INSMessage {
 		if _, err := a.Transmit(t.Context(), cmd); err != nil {
 			t.Fatalf("%x: %v", apdu, err)
 		}

@@ -127,7 +127,7 @@ func TestChainFaults(t *testing.T) {
 func endless(answer []byte, count *int) cardFunc {
 	return func(_ context.Context, apdu []byte) ([]byte, error) {
 		*count++
-		if apdu[1] == insSelect {
+		if apdu[1] == INSSelect {
 			return []byte("FIDO_2_0\x90\x00"), nil
 		}
 		return answer, nil
@@ -161,7 +161,7 @@ func TestEndlessPending(t *testing.T) {
 
 // silent is a card that never answers but heeds its context.
 func silent(ctx context.Context, apdu []byte) ([]byte, error) {
-	if apdu[1] == insSelect {
+	if apdu[1] == INSSelect {
 		return []byte("FIDO_2_0\x90\x00"), nil
 	}
 	<-ctx.Done()

@@ -68,7 +68,7 @@ func fuzzApplet(t *testing.T, script []byte, extended bool, chunk uint8) {
 	answers, sent := split(script), 0
 	card := cardFunc(func(_ context.Context, apdu []byte) ([]byte, error) {
 		sent++
-		if apdu[1] == insSelect {
+		if apdu[1] == INSSelect {
 			return []byte("FIDO_2_0\x90\x00"), nil
 		}
 		if len(answers) == 0 {
@@ -157,8 +157,8 @@ func checkAnswer(t *testing.T, apdu, answer []byte) {
 	if cmd.Ne > 0 && len(resp.Data) > cmd.Ne {
 		t.Errorf("%x: %d bytes, more than Ne", apdu, len(resp.Data))
 	}
-	canPoll := cmd.INS == insPoll || cmd.INS == insMessage && cmd.P1 == p1Poll
-	if resp.SW == SWPending && cmd.CLA == claCTAP && (!canPoll || len(resp.Data) != 1) {
+	canPoll := cmd.INS == INSPoll || cmd.INS == INSMessage && cmd.P1 == P1Poll
+	if resp.SW == SWPending && cmd.CLA == ClassCTAP && (!canPoll || len(resp.Data) != 1) {
 		t.Errorf("%x: answer %x", apdu, answer)
 	}
 }

@@ -123,7 +123,7 @@ func (t *transaction) report(resp Response) {
 // cancel tells the card to give up and waits for its last word. Before CTAP
 // 2.3 cards know no cancel and refuse it: those are polled until late ends.
 func (t *transaction) cancel() (Response, error) {
-	resp, err := t.send(t.cfg.poll(p1Cancel), maxShortNc)
+	resp, err := t.send(t.cfg.poll(P1Cancel), maxShortNc)
 	if !answers(resp) {
 		resp.SW = SWPending
 	}
@@ -186,11 +186,11 @@ func (t *transaction) part(cmd Command, chunk int) error {
 		t.stale = true
 		return err
 	}
-	cmd.CLA |= claChain
+	cmd.CLA |= ClassChain
 	cmd.Data = cmd.Data[:chunk]
 	cmd.Ne = 0
-	if cmd.INS == insMessage && t.cfg.ChainPoll == ChainPollLast {
-		cmd.P1 &^= p1Poll
+	if cmd.INS == INSMessage && t.cfg.ChainPoll == ChainPollLast {
+		cmd.P1 &^= P1Poll
 	}
 	resp, err := t.single(cmd)
 	if err == nil {
@@ -236,14 +236,14 @@ func (t *transaction) collect(resp Response) (Response, error) {
 // getResponse asks for n more bytes. The class should be 00; a card that does
 // not know that one is asked with 80, from then on.
 func (t *transaction) getResponse(n int) (Response, error) {
-	cmd := Command{CLA: t.getCLA, INS: insGetResponse, Ne: n}
+	cmd := Command{CLA: t.getCLA, INS: INSGetResponse, Ne: n}
 	if t.cfg.OmitLe {
 		cmd.Ne = 0
 	}
 	resp, err := t.exactly(cmd)
 	unknown := resp.SW == SWClaNotSupported || resp.SW == SWInsNotSupported
-	if err == nil && unknown && t.getCLA == claISO {
-		t.getCLA, cmd.CLA = claCTAP, claCTAP
+	if err == nil && unknown && t.getCLA == ClassISO {
+		t.getCLA, cmd.CLA = ClassCTAP, ClassCTAP
 		return t.exactly(cmd)
 	}
 	return resp, err

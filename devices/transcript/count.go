@@ -84,7 +84,7 @@ func (c *checker) command(apdu []byte) error {
 			state.name = ctap2.Command(command.Data[0]).String()
 		}
 	}
-	state.chain = command.CLA&chained != 0
+	state.chain = command.CLA&nfc.ClassChain != 0
 	state.due = !state.chain
 	if state.due {
 		c.sum.Commands[state.name]++

@@ -29,30 +29,27 @@ func (t *Tape) HIDConfig() ctaphid.Config {
 // form of the parts that of its first chain.
 func (t *Tape) NFCConfig() nfc.Config {
 	cfg := nfc.Config{Opening: t.opening()}
-	last, ok := t.message(func(c nfc.Command) bool { return c.CLA&chained == 0 })
+	last, ok := t.message(func(c nfc.Command) bool { return c.CLA&nfc.ClassChain == 0 })
 	if !ok {
 		return cfg
 	}
-	cfg.NoPoll = last.P1&p1Poll == 0
+	cfg.NoPoll = last.P1&nfc.P1Poll == 0
 	cfg.OmitLe = last.Ne == 0
 	if last.Extended {
 		cfg.Encoding = nfc.EncodingExtended
 		return cfg
 	}
-	part, ok := t.message(func(c nfc.Command) bool { return c.CLA&chained != 0 && len(c.Data) > 0 })
+	part, ok := t.message(func(c nfc.Command) bool { return c.CLA&nfc.ClassChain != 0 && len(c.Data) > 0 })
 	if !ok {
 		cfg.ChunkSize = t.longestMessage()
 		return cfg
 	}
 	cfg.ChunkSize = len(part.Data)
-	if part.P1&p1Poll == 0 {
+	if part.P1&nfc.P1Poll == 0 {
 		cfg.ChainPoll = nfc.ChainPollLast
 	}
 	return cfg
 }
-
-// p1Poll in NFCCTAP_MSG says that the host can poll (CTAP 2.3 §11.3.7.1).
-const p1Poll = 0x80
 
 // commands are the command APDUs of the tape up to its first cut, parsed and
 // as they are.
@@ -101,14 +98,8 @@ func (t *Tape) longestMessage() int {
 			longest = max(longest, len(c.Data))
 		}
 	}
-	if longest <= defaultChunk {
+	if longest <= nfc.DefaultChunkSize {
 		return 0
 	}
-	return min(longest, maxChunk)
+	return min(longest, nfc.MaxChunkSize)
 }
-
-// What a short APDU carries at most, and what nfc puts into one by itself.
-const (
-	defaultChunk = 240
-	maxChunk     = 255
-)

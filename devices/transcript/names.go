@@ -46,17 +46,15 @@ func messageName(dir Direction, command ctaphid.Command, payload []byte) string 
 // The instructions that a FIDO card knows, by class and INS, the class
 // without its chaining bit.
 const (
-	apduU2FRegister     = 0x0001
-	apduU2FAuthenticate = 0x0002
-	apduU2FVersion      = 0x0003
-	apduSelect          = 0x00a4
-	apduGetResponse     = 0x00c0
-	apduMessage         = 0x8010
-	apduPoll            = 0x8011
-	apduControl         = 0x8012
-	apduGetResponseCTAP = 0x80c0
-
-	chained = 0x10 // in the class: more parts follow
+	apduU2FRegister     = nfc.ClassISO<<8 | nfc.INSU2FRegister
+	apduU2FAuthenticate = nfc.ClassISO<<8 | nfc.INSU2FAuthenticate
+	apduU2FVersion      = nfc.ClassISO<<8 | nfc.INSU2FVersion
+	apduSelect          = nfc.ClassISO<<8 | nfc.INSSelect
+	apduGetResponse     = nfc.ClassISO<<8 | nfc.INSGetResponse
+	apduMessage         = nfc.ClassCTAP<<8 | nfc.INSMessage
+	apduPoll            = nfc.ClassCTAP<<8 | nfc.INSPoll
+	apduControl         = nfc.ClassCTAP<<8 | nfc.INSControl
+	apduGetResponseCTAP = nfc.ClassCTAP<<8 | nfc.INSGetResponse
 )
 
 var instructionNames = map[int]string{
@@ -74,7 +72,7 @@ var instructionNames = map[int]string{
 // instruction is the class, without its chaining bit, and INS of a command
 // APDU, which must have its header.
 func instruction(apdu []byte) int {
-	return int(apdu[0]&^chained)<<8 | int(apdu[1])
+	return int(apdu[0]&^nfc.ClassChain)<<8 | int(apdu[1])
 }
 
 // instructionName names a command APDU by its header alone.
@@ -100,7 +98,7 @@ func commandAPDUName(apdu []byte) string {
 	case apduSelect:
 		return fmt.Sprintf("%s %x", name, c.Data)
 	case apduMessage:
-		if c.CLA&chained != 0 {
+		if c.CLA&nfc.ClassChain != 0 {
 			return name + " part"
 		}
 		return name + " " + ctap2.Command(c.Data[0]).String()

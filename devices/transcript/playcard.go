@@ -33,9 +33,8 @@ func (c *playedCard) Transmit(ctx context.Context, apdu []byte) ([]byte, error) 
 
 // isCancelAPDU knows the cancel of CTAP 2.3 §11.3.7.2.
 func isCancelAPDU(apdu []byte) bool {
-	const p1Cancel = 0x11
 	c, err := nfc.ParseCommand(apdu)
-	return err == nil && instruction(apdu) == apduPoll && c.P1 == p1Cancel
+	return err == nil && instruction(apdu) == apduPoll && c.P1 == nfc.P1Cancel
 }
 
 func clone(data []byte) []byte { return append([]byte(nil), data...) }

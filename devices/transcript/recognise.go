@@ -1,14 +1,13 @@
 package transcript
 
-import "github.com/touchstone-fido/touchstone/nfc"
+import (
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/nfc"
+)
 
 // lookAhead is how many records of a tape without a header are read before it
 // is decided what they are.
 const lookAhead = 32
-
-// packetSize is the size of a report on full-speed USB, which is every report
-// of the tapes without a header.
-const packetSize = 64
 
 // recognise finds out from the first records of a tape without a header what
 // its transport is, and what those records are that do not say whether they
@@ -30,7 +29,7 @@ func recognise(records []Record) (Transport, Level) {
 		if rec.Level == 0 && !rec.Partial {
 			silent++
 			votes += vote(rec)
-			if len(rec.Data) == packetSize {
+			if len(rec.Data) == ctaphid.ReportSize {
 				sized++
 			}
 		}
@@ -46,7 +45,7 @@ func recognise(records []Record) (Transport, Level) {
 
 // vote is positive for a report and negative for an APDU.
 func vote(rec Record) int {
-	sized, apdu := len(rec.Data) == packetSize, isAPDU(rec)
+	sized, apdu := len(rec.Data) == ctaphid.ReportSize, isAPDU(rec)
 	switch {
 	case sized && !apdu:
 		return 1

@@ -131,7 +131,7 @@ func exchangesCard(tape *Tape, opening int) []exchange {
 		case err != nil:
 			return all
 		case instruction(s.data) == apduGetResponse, instruction(s.data) == apduPoll:
-		case c.CLA&chained != 0:
+		case c.CLA&nfc.ClassChain != 0:
 			chain = append(chain, c.Data...)
 		default:
 			all = append(all, exchange{apdu: c, ask: append(chain, c.Data...)})

@@ -128,16 +128,12 @@ func (s *script) note(rec Record) {
 	}
 }
 
-// Where the answer to INIT has its nonce, the new channel, and how long it is
-// (CTAP 2.3 §11.2.9.1.3).
-const (
-	nonceSize  = 8
-	initAnswer = 17
-)
+const nonceSize = ctaphid.InitNonceSize
 
-// givenChannel is the channel that an answer to INIT gives.
+// givenChannel is the channel that an answer to INIT gives, which stands there
+// behind the nonce (CTAP 2.3 §11.2.9.1.3).
 func givenChannel(p ctaphid.Packet) (ctaphid.ChannelID, bool) {
-	if !p.Init || p.Command != ctaphid.CommandInit || len(p.Data) < initAnswer {
+	if !p.Init || p.Command != ctaphid.CommandInit || len(p.Data) < ctaphid.InitAnswerSize {
 		return 0, false
 	}
 	return ctaphid.ChannelID(binary.BigEndian.Uint32(p.Data[nonceSize:])), true
