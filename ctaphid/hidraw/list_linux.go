@@ -26,7 +26,7 @@ func List(root string) ([]Device, error) {
 }
 
 func (t tree) list() ([]Device, error) {
-	entries, err := os.ReadDir(t.path(classDir))
+	entries, err := os.ReadDir(t.Path(classDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("hidraw: %w", ErrNoClass)
 	}
@@ -52,7 +52,7 @@ func number(e os.DirEntry) int {
 // look describes one member of the class. It reports false for what is not a
 // key, and for what left while it was being looked at.
 func (t tree) look(name string) (Device, bool) {
-	raw, err := os.ReadFile(t.path(classDir, name, "device/report_descriptor"))
+	raw, err := os.ReadFile(t.Path(classDir, name, "device/report_descriptor"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		return Device{}, false
 	}

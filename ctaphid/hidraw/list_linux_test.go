@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/touchstone-fido/touchstone/ctaphid/internal/sysfs"
 )
 
 // fakeTree is a root directory with the parts of /sys and /dev that matter.
@@ -21,9 +23,9 @@ type fakeTree struct {
 }
 
 func newFakeTree(t *testing.T) fakeTree {
-	f := fakeTree{t, tree{root: t.TempDir(), access: func(string) error { return nil }}}
-	f.must(os.MkdirAll(f.path(classDir), 0o755))
-	f.must(os.MkdirAll(f.path("dev"), 0o755))
+	f := fakeTree{t, tree{sysfs.Tree{Root: t.TempDir(), Access: func(string) error { return nil }}}}
+	f.must(os.MkdirAll(f.Path(classDir), 0o755))
+	f.must(os.MkdirAll(f.Path("dev"), 0o755))
 	return f
 }
 
@@ -36,8 +38,8 @@ func (f fakeTree) must(err error) {
 
 func (f fakeTree) write(content []byte, path ...string) {
 	f.t.Helper()
-	f.must(os.MkdirAll(filepath.Dir(f.path(path...)), 0o755))
-	f.must(os.WriteFile(f.path(path...), content, 0o600))
+	f.must(os.MkdirAll(filepath.Dir(f.Path(path...)), 0o755))
+	f.must(os.WriteFile(f.Path(path...), content, 0o600))
 }
 
 // hid adds a HID device at a place below /sys/devices, its class member with
@@ -47,9 +49,9 @@ func (f fakeTree) hid(name, place, uevent, descriptor string) {
 	place = filepath.Join("sys/devices", place)
 	f.write(unhex(f.t, descriptor), place, "report_descriptor")
 	f.write([]byte(uevent), place, "uevent")
-	f.must(os.MkdirAll(f.path(place, "hidraw", name), 0o755))
-	f.must(os.Symlink("../..", f.path(place, "hidraw", name, "device")))
-	f.must(os.Symlink(filepath.Join("../../..", place, "hidraw", name), f.path(classDir, name)))
+	f.must(os.MkdirAll(f.Path(place, "hidraw", name), 0o755))
+	f.must(os.Symlink("../..", f.Path(place, "hidraw", name, "device")))
+	f.must(os.Symlink(filepath.Join("../../..", place, "hidraw", name), f.Path(classDir, name)))
 	f.write(nil, "dev", name)
 }
 
@@ -92,7 +94,7 @@ func TestListUSBKey(t *testing.T) {
 	f := newFakeTree(t)
 	f.key()
 	want := []Device{{
-		Path: f.path("dev/hidraw3"), Bus: 3, VendorID: 0x1050, ProductID: 0x0407,
+		Path: f.Path("dev/hidraw3"), Bus: 3, VendorID: 0x1050, ProductID: 0x0407,
 		Manufacturer: "Yubico", Product: "YubiKey OTP+FIDO+CCID", Serial: "0012345678", ReportSize: 64,
 	}}
 	if got := f.list(); !slices.Equal(got, want) {
@@ -122,7 +124,7 @@ func TestListOtherPlaces(t *testing.T) {
 			f := newFakeTree(t)
 			f.usb(keyPlace, keyAttributes)
 			f.hid("hidraw0", tt.place, tt.uevent, fidoHex)
-			tt.want.Path, tt.want.ReportSize = f.path("dev/hidraw0"), 64
+			tt.want.Path, tt.want.ReportSize = f.Path("dev/hidraw0"), 64
 			if got := f.list(); !slices.Equal(got, []Device{tt.want}) {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
 			}
@@ -152,10 +154,10 @@ func TestListLeavesOut(t *testing.T) {
 	}{
 		{"cut descriptor", "06D0F1 0901 A101", nil, ErrDescriptor},
 		{"numbered reports", "06D0F1 0901 A101 8501 7508 953F 8102 9102 C0", nil, ErrReports},
-		{"no node", fidoHex, func(f fakeTree) { f.must(os.Remove(f.path("dev/hidraw0"))) }, ErrNoNode},
+		{"no node", fidoHex, func(f fakeTree) { f.must(os.Remove(f.Path("dev/hidraw0"))) }, ErrNoNode},
 		{"unreadable descriptor", fidoHex, func(f fakeTree) {
-			f.must(os.Remove(f.path("sys/devices/d/report_descriptor")))
-			f.must(os.Mkdir(f.path("sys/devices/d/report_descriptor"), 0o755))
+			f.must(os.Remove(f.Path("sys/devices/d/report_descriptor")))
+			f.must(os.Mkdir(f.Path("sys/devices/d/report_descriptor"), 0o755))
 		}, unix.EISDIR},
 	}
 	for _, tt := range tests {
@@ -176,8 +178,8 @@ func TestListLeavesOut(t *testing.T) {
 func TestListPermission(t *testing.T) {
 	f := newFakeTree(t)
 	f.key()
-	f.must(os.Chmod(f.path("dev/hidraw3"), 0o640))
-	f.access = func(string) error { return unix.EACCES }
+	f.must(os.Chmod(f.Path("dev/hidraw3"), 0o640))
+	f.Access = func(string) error { return unix.EACCES }
 
 	got := f.list()
 	var e *PermissionError
@@ -185,7 +187,7 @@ func TestListPermission(t *testing.T) {
 		t.Fatalf("got %+v, want one with a PermissionError", got)
 	}
 	want := PermissionError{
-		Path: f.path("dev/hidraw3"), Mode: 0o640, Err: unix.EACCES,
+		Path: f.Path("dev/hidraw3"), Mode: 0o640, Err: unix.EACCES,
 		Owner: userName(uint32(os.Getuid())), Group: groupName(uint32(os.Getgid())),
 		Rule: `KERNEL=="hidraw*", SUBSYSTEM=="hidraw", ATTRS{idVendor}=="1050", ATTRS{idProduct}=="0407", TAG+="uaccess"`,
 	}
@@ -214,21 +216,21 @@ func TestUdevRuleWithoutUSBDevice(t *testing.T) {
 func TestRefused(t *testing.T) {
 	f := newFakeTree(t)
 	f.key()
-	f.must(os.Symlink("hidraw3", f.path("dev/mykey")))
-	open := &fs.PathError{Op: "open", Path: f.path("dev/mykey"), Err: unix.EPERM}
+	f.must(os.Symlink("hidraw3", f.Path("dev/mykey")))
+	open := &fs.PathError{Op: "open", Path: f.Path("dev/mykey"), Err: unix.EPERM}
 
 	var e *PermissionError
-	if err := f.refused(f.path("dev/mykey"), open); !errors.As(err, &e) {
+	if err := f.refused(f.Path("dev/mykey"), open); !errors.As(err, &e) {
 		t.Fatalf("got %v", err)
 	}
-	if e.Path != f.path("dev/mykey") || e.Err != unix.EPERM || !strings.Contains(e.Rule, `"0407"`) {
+	if e.Path != f.Path("dev/mykey") || e.Err != unix.EPERM || !strings.Contains(e.Rule, `"0407"`) {
 		t.Errorf("got %+v", *e)
 	}
-	if err := f.refused(f.path("dev/nothing"), open); err != error(open) {
+	if err := f.refused(f.Path("dev/nothing"), open); err != error(open) {
 		t.Errorf("without a node: %v", err)
 	}
 	other := &fs.PathError{Err: unix.EBUSY}
-	if err := f.refused(f.path("dev/mykey"), other); err != error(other) {
+	if err := f.refused(f.Path("dev/mykey"), other); err != error(other) {
 		t.Errorf("another failure: %v", err)
 	}
 }
@@ -238,7 +240,7 @@ func TestListNothing(t *testing.T) {
 	if got := f.list(); len(got) != 0 {
 		t.Errorf("got %+v from an empty class", got)
 	}
-	f.must(os.Symlink("../../../nowhere", f.path(classDir, "hidraw0")))
+	f.must(os.Symlink("../../../nowhere", f.Path(classDir, "hidraw0")))
 	if got := f.list(); len(got) != 0 {
 		t.Errorf("got %+v for a device that left", got)
 	}
@@ -250,7 +252,7 @@ func TestListCannotLook(t *testing.T) {
 		t.Errorf("got %v, want ErrNoClass", err)
 	}
 	f := newFakeTree(t)
-	f.must(os.Remove(f.path(classDir)))
+	f.must(os.Remove(f.Path(classDir)))
 	f.write(nil, classDir)
 	if _, err := f.tree.list(); err == nil || errors.Is(err, ErrNoClass) {
 		t.Errorf("got %v for a class that is a file", err)
@@ -261,20 +263,7 @@ func TestReadEventKeepsTheFirst(t *testing.T) {
 	f := newFakeTree(t)
 	f.write([]byte("A=1\nB=x=y\nA=2\nnothing\nC="), "uevent")
 	want := map[string]string{"A": "1", "B": "x=y", "C": ""}
-	if got := readEvent(f.path("uevent")); !maps.Equal(got, want) {
+	if got := readEvent(f.Path("uevent")); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestAccess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "node")
-	if err := access(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("nothing there: %v", err)
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := access(path); err != nil {
-		t.Errorf("own file: %v", err)
 	}
 }

@@ -9,15 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
-
-// access asks the system whether this user may read and write path. Access
-// lists count, which is how udev lets the person at the seat in.
-func access(path string) error {
-	return unix.Access(path, unix.R_OK|unix.W_OK)
-}
 
 // permitted says why a device's node cannot be opened, nil if it seems so that
 // it can.
@@ -29,7 +21,7 @@ func (t tree) permitted(id identity) error {
 	if err != nil {
 		return err
 	}
-	err = t.access(id.Path)
+	err = t.Access(id.Path)
 	if errors.Is(err, fs.ErrPermission) {
 		return newPermissionError(id, info, err)
 	}

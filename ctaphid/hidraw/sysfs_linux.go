@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/touchstone-fido/touchstone/ctaphid/internal/sysfs"
 )
 
 const (
@@ -14,22 +15,10 @@ const (
 	busUSB   = 3
 )
 
-// tree is a root directory with /sys and /dev in it.
-type tree struct {
-	root   string
-	access func(path string) error // whether this user may read and write path
-}
+// tree is where the class is read.
+type tree struct{ sysfs.Tree }
 
-func newTree(root string) tree {
-	if root == "" {
-		root = "/"
-	}
-	return tree{root: root, access: access}
-}
-
-func (t tree) path(parts ...string) string {
-	return filepath.Join(append([]string{t.root}, parts...)...)
-}
+func newTree(root string) tree { return tree{sysfs.New(root)} }
 
 // identity is a device as sysfs describes it.
 type identity struct {
@@ -40,16 +29,16 @@ type identity struct {
 // identify fills in what sysfs knows of a member of the class, apart from
 // ReportSize and Err.
 func (t tree) identify(name string) identity {
-	id := identity{Device: Device{Path: t.path("dev", name)}}
-	event := readEvent(t.path(classDir, name, "device/uevent"))
+	id := identity{Device: Device{Path: t.Path("dev", name)}}
+	event := readEvent(t.Path(classDir, name, "device/uevent"))
 	id.Bus, id.VendorID, id.ProductID = parseHIDID(event["HID_ID"])
-	id.Product = printable(event["HID_NAME"])
-	id.Serial = printable(event["HID_UNIQ"])
+	id.Product = sysfs.Printable(event["HID_NAME"])
+	id.Serial = sysfs.Printable(event["HID_UNIQ"])
 	if dir, ok := t.usbDevice(name, id); ok {
 		id.usb = true
-		id.Manufacturer = attribute(dir, "manufacturer")
-		replace(&id.Product, attribute(dir, "product"))
-		replace(&id.Serial, attribute(dir, "serial"))
+		id.Manufacturer = sysfs.Attribute(dir, "manufacturer")
+		replace(&id.Product, sysfs.Attribute(dir, "product"))
+		replace(&id.Serial, sysfs.Attribute(dir, "serial"))
 	}
 	return id
 }
@@ -64,29 +53,20 @@ func replace(s *string, better string) {
 // The IDs must agree: the next USB device above a Bluetooth keyboard is the
 // Bluetooth adapter, and above a wrongly walked tree comes the root hub.
 func (t tree) usbDevice(name string, id identity) (string, bool) {
-	dir, err := filepath.EvalSymlinks(t.path(classDir, name, "device"))
+	dir, err := filepath.EvalSymlinks(t.Path(classDir, name, "device"))
 	if err != nil || id.Bus != busUSB {
 		return "", false
 	}
 	const levels = 3 // HID device, interface, USB device
 	for range levels {
 		dir = filepath.Dir(dir)
-		if v := attribute(dir, "idVendor"); v != "" {
+		if v := sysfs.Attribute(dir, "idVendor"); v != "" {
 			same := v == fmt.Sprintf("%04x", id.VendorID) &&
-				attribute(dir, "idProduct") == fmt.Sprintf("%04x", id.ProductID)
+				sysfs.Attribute(dir, "idProduct") == fmt.Sprintf("%04x", id.ProductID)
 			return dir, same
 		}
 	}
 	return "", false
-}
-
-// attribute reads a sysfs attribute of one line, empty if it is not there.
-func attribute(dir, name string) string {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return ""
-	}
-	return printable(string(b))
 }
 
 // readEvent reads the assignments of a uevent file. The first of a name counts:
@@ -123,14 +103,4 @@ func parseHIDID(s string) (bus, vendor, product uint16) {
 		n[i] = uint16(v)
 	}
 	return n[0], n[1], n[2]
-}
-
-// printable makes a text that a device chose fit for a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, strings.TrimSpace(s))
 }

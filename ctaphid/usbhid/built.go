@@ -2,7 +2,11 @@
 
 package usbhid
 
-import "github.com/karalabe/hid"
+import (
+	"github.com/karalabe/hid"
+
+	"github.com/touchstone-fido/touchstone/ctaphid/internal/sysfs"
+)
 
 func openHandle(path string) (handle, error) {
 	return hid.DeviceInfo{Path: path}.Open()
@@ -24,7 +28,7 @@ func fromLibrary(infos []hid.DeviceInfo, obstacle error) []Device {
 		}
 		found = append(found, Device{
 			Path: i.Path, VendorID: i.VendorID, ProductID: i.ProductID,
-			Manufacturer: printable(i.Manufacturer), Product: printable(i.Product), Serial: printable(i.Serial),
+			Manufacturer: sysfs.Printable(i.Manufacturer), Product: sysfs.Printable(i.Product), Serial: sysfs.Printable(i.Serial),
 			Err: obstacle, listed: true,
 		})
 	}

@@ -83,9 +83,3 @@ func TestAvailable(t *testing.T) {
 	}
 	t.Logf("%s: %v", runtime.GOOS, err)
 }
-
-func TestPrintable(t *testing.T) {
-	if got, want := printable(" a\x1bb\nc\x80 "), "a\uFFFDb\uFFFDc\uFFFD"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

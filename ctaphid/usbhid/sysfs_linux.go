@@ -9,34 +9,21 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/ctaphid/internal/sysfs"
 )
 
 const devicesDir = "sys/bus/usb/devices"
 
-// tree is a root directory with /sys and /dev in it. The library names a device
-// after the interface's directory there, and knows no usages on Linux.
-type tree struct {
-	root   string
-	access func(path string) error // whether this user may read and write path
-}
+// tree is where USB devices are read. The library names a device after the
+// interface's directory there, and knows no usages on Linux.
+type tree struct{ sysfs.Tree }
 
-func newTree(root string) tree {
-	if root == "" {
-		root = "/"
-	}
-	return tree{root: root, access: access}
-}
-
-func access(path string) error {
-	return unix.Access(path, unix.R_OK|unix.W_OK)
-}
+func newTree(root string) tree { return tree{sysfs.New(root)} }
 
 // dir is the directory of an interface such as "1-1:1.0" or a device "1-1".
 func (t tree) dir(name string) string {
-	return filepath.Join(t.root, devicesDir, name)
+	return t.Path(devicesDir, name)
 }
 
 func (t tree) present(path string) bool {
@@ -57,7 +44,7 @@ func (t tree) list(describe func([]byte) (int, error)) ([]Device, error) {
 	}
 	var found []Device
 	for _, e := range entries {
-		if attribute(t.dir(e.Name()), "bInterfaceClass") != classHID {
+		if sysfs.Attribute(t.dir(e.Name()), "bInterfaceClass") != classHID {
 			continue
 		}
 		if d, ok := t.look(e.Name(), describe); ok {
@@ -112,7 +99,7 @@ func (t tree) descriptor(name string) []byte {
 // a key's: one endpoint in and one out, and no boot protocol.
 func (t tree) likeKey(name string) bool {
 	dir := t.dir(name)
-	return attribute(dir, "bInterfaceSubClass") == subclassNone && attribute(dir, "bNumEndpoints") == "02"
+	return sysfs.Attribute(dir, "bInterfaceSubClass") == subclassNone && sysfs.Attribute(dir, "bNumEndpoints") == "02"
 }
 
 // taken says who has an interface instead of the kernel's HID driver: nobody, or
@@ -131,7 +118,7 @@ func (t tree) taken(name string) error {
 // permitted says why this user cannot open the device of an interface.
 func (t tree) permitted(name string) error {
 	node := t.node(name)
-	err := t.access(node)
+	err := t.Access(node)
 	switch {
 	case err == nil:
 		return nil
@@ -161,31 +148,22 @@ func (t tree) deviceOf(name string) string {
 // node is where the USB device of an interface can be opened.
 func (t tree) node(name string) string {
 	dir := t.deviceOf(name)
-	bus, _ := strconv.Atoi(attribute(dir, "busnum"))
-	number, _ := strconv.Atoi(attribute(dir, "devnum"))
-	return filepath.Join(t.root, fmt.Sprintf("dev/bus/usb/%03d/%03d", bus, number))
+	bus, _ := strconv.Atoi(sysfs.Attribute(dir, "busnum"))
+	number, _ := strconv.Atoi(sysfs.Attribute(dir, "devnum"))
+	return t.Path(fmt.Sprintf("dev/bus/usb/%03d/%03d", bus, number))
 }
 
 func (t tree) identify(name string) Device {
 	dir := t.deviceOf(name)
 	return Device{
 		Path: name, VendorID: hexAttribute(dir, "idVendor"), ProductID: hexAttribute(dir, "idProduct"),
-		Manufacturer: attribute(dir, "manufacturer"), Product: attribute(dir, "product"), Serial: attribute(dir, "serial"),
+		Manufacturer: sysfs.Attribute(dir, "manufacturer"), Product: sysfs.Attribute(dir, "product"), Serial: sysfs.Attribute(dir, "serial"),
 		listed: true,
 	}
 }
 
-// attribute reads a sysfs attribute of one line, empty if it is not there.
-func attribute(dir, name string) string {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return ""
-	}
-	return printable(string(b))
-}
-
 func hexAttribute(dir, name string) uint16 {
-	n, _ := strconv.ParseUint(attribute(dir, name), 16, 16)
+	n, _ := strconv.ParseUint(sysfs.Attribute(dir, name), 16, 16)
 	return uint16(n)
 }
 

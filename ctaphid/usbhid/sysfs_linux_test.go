@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/ctaphid/internal/sysfs"
 )
 
 var errDescriptor = errors.New("malformed")
@@ -34,7 +35,7 @@ type fakeTree struct {
 }
 
 func newFakeTree(t *testing.T) fakeTree {
-	f := fakeTree{t, tree{root: t.TempDir(), access: func(string) error { return nil }}}
+	f := fakeTree{t, tree{sysfs.Tree{Root: t.TempDir(), Access: func(string) error { return nil }}}}
 	f.must(os.MkdirAll(f.dir(""), 0o755))
 	return f
 }
@@ -136,14 +137,14 @@ func TestListInterfaces(t *testing.T) {
 func TestListPermission(t *testing.T) {
 	f := newFakeTree(t)
 	f.key()
-	f.access = func(string) error { return unix.EACCES }
+	f.Access = func(string) error { return unix.EACCES }
 	got, err := f.list(describe)
 	var e *PermissionError
 	if err != nil || len(got) != 1 || !errors.As(got[0].Err, &e) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	want := PermissionError{
-		Path: filepath.Join(f.root, "dev/bus/usb/001/004"), Err: unix.EACCES,
+		Path: filepath.Join(f.Root, "dev/bus/usb/001/004"), Err: unix.EACCES,
 		Rule: `SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="1050", ATTR{idProduct}=="0407", TAG+="uaccess"`,
 	}
 	if *e != want || e.UdevRule() != want.Rule || !errors.Is(e, fs.ErrPermission) {
@@ -154,7 +155,7 @@ func TestListPermission(t *testing.T) {
 func TestListWithoutNode(t *testing.T) {
 	f := newFakeTree(t)
 	f.key()
-	f.access = access // the real one
+	f.Access = sysfs.New("").Access // the real one
 	got, err := f.list(describe)
 	if err != nil || len(got) != 1 || !errors.Is(got[0].Err, fs.ErrNotExist) {
 		t.Errorf("got %+v, %v", got, err)
@@ -187,7 +188,7 @@ func TestObstacle(t *testing.T) {
 	}{
 		{"none", func(*fakeTree) {}, nil},
 		{"gone", func(f *fakeTree) { f.must(os.RemoveAll(f.dir("1-1:1.1"))) }, ctaphid.ErrGone},
-		{"not permitted", func(f *fakeTree) { f.access = func(string) error { return unix.EACCES } }, fs.ErrPermission},
+		{"not permitted", func(f *fakeTree) { f.Access = func(string) error { return unix.EACCES } }, fs.ErrPermission},
 		{"taken", func(f *fakeTree) {
 			f.must(os.Remove(filepath.Join(f.dir("1-1:1.1"), "driver")))
 			f.must(os.Symlink("../usbfs", filepath.Join(f.dir("1-1:1.1"), "driver")))
