@@ -3,13 +3,14 @@ package nfc
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
 // record is one line of a captured session.
@@ -17,14 +18,6 @@ type record struct {
 	Dir, Hex, Level string
 	out             bool
 	apdu            []byte
-}
-
-func corpusDir(t testing.TB) string {
-	dir := cmp.Or(os.Getenv("TOUCHSTONE_CORPUS"), filepath.Join("..", "..", "shared", "corpus"))
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("NOT RUN: no corpus of captured sessions: %v (set TOUCHSTONE_CORPUS)", err)
-	}
-	return dir
 }
 
 func readTape(t testing.TB, path string) []record {
@@ -58,7 +51,7 @@ func readTape(t testing.TB, path string) []record {
 
 // tapes is every captured APDU session.
 func tapes(t testing.TB) []string {
-	dir := corpusDir(t)
+	dir := fixtures.Corpus(t)
 	var paths []string
 	for _, pattern := range []string{"real/*/apdu/*.jsonl", "real/joostd+ctap-nfc-sniffer/getinfo.jsonl",
 		"real/kanidm+webauthn-rs/issues/214.jsonl", "real/solokeys+solo1/issues/214.jsonl",
@@ -124,7 +117,7 @@ func (c *tapeCard) Close() error { return nil }
 // Our host sends what other hosts have sent, byte for byte, and understands
 // what the cards said: the message of each NFCCTAP_MSG is sent again.
 func TestCorpusReplay(t *testing.T) {
-	dir := corpusDir(t)
+	dir := fixtures.Corpus(t)
 	selectNoLe := append([]byte{0x00, 0xA4, 0x04, 0x00, 0x08}, AID...)
 	version := []byte{0x00, 0x03, 0x00, 0x00}
 	for path, cfg := range map[string]Config{

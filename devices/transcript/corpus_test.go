@@ -14,30 +14,17 @@ import (
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/fixtures"
 	"github.com/touchstone-fido/touchstone/nfc"
 )
-
-// corpusDir is the folder of other people's tapes, which are no part of this
-// repository.
-func corpusDir() (string, error) {
-	dir := os.Getenv("TOUCHSTONE_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
-	}
-	_, err := os.Stat(dir)
-	return dir, err
-}
 
 // corpusTapes are the tapes of the corpus, by their path inside it. A test that
 // needs them is skipped where they are not.
 func corpusTapes(t testing.TB) map[string]string {
 	t.Helper()
-	dir, err := corpusDir()
-	if err != nil {
-		t.Skipf("SKIPPED, NOTHING WAS TESTED: no corpus of foreign tapes (set TOUCHSTONE_CORPUS): %v", err)
-	}
+	dir := fixtures.Corpus(t)
 	tapes := map[string]string{}
-	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".jsonl") {
 			name, _ := filepath.Rel(dir, path)
 			tapes[filepath.ToSlash(name)] = path
@@ -111,7 +98,7 @@ func describe(text string) (d described, ok bool) {
 // The index describes what other code counted on the same tapes.
 func TestCheckAgreesWithTheIndexOfTheCorpus(t *testing.T) {
 	tapes := openCorpus(t)
-	dir, _ := corpusDir()
+	dir := fixtures.Corpus(t)
 	index, err := os.ReadFile(filepath.Join(dir, "INDEX.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/fixtures"
 	"github.com/touchstone-fido/touchstone/nfc"
 )
 
@@ -40,7 +41,7 @@ func addTapes(f *testing.F) {
 	} {
 		f.Add([]byte(line))
 	}
-	if _, err := corpusDir(); err != nil {
+	if _, ok := fixtures.FindCorpus(f); !ok {
 		return
 	}
 	for _, path := range corpusTapes(f) {
