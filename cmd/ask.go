@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 )
@@ -34,7 +35,7 @@ func (a *app) warnTries(left uint) {
 // secret reads one secret. The caller wipes it.
 func (a *app) secret(ctx context.Context, prompt string) ([]byte, error) {
 	if a.pinStdin {
-		line, err := a.streams.ReadLine()
+		line, err := a.streams.ReadLine(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("PIN: %w", err)
 		}
@@ -68,9 +69,9 @@ func (a *app) newSecret(ctx context.Context) ([]byte, error) {
 func keyName(i devices.Info) string {
 	switch {
 	case i.Product != "":
-		return i.Product
+		return view.CleanText(i.Product)
 	case i.Path != "":
-		return i.Path
+		return view.CleanText(i.Path)
 	}
 	return "the security key"
 }

@@ -9,10 +9,10 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
+	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
@@ -43,10 +43,23 @@ func (a *app) withKey(ctx context.Context, work func(context.Context, *session) 
 			return err
 		}
 	}
-	if err != nil {
-		return err // what went wrong at closing follows from it
+	if err == nil {
+		return a.forgive(s.tape, closing)
 	}
-	return a.forgive(s.tape, closing)
+	var unread *transcript.UnreadError
+	if closing != nil && !errors.As(closing, &unread) { // what was not played any more follows from err
+		a.note("warning: %v", closing)
+	}
+	return err
+}
+
+// limited is a context that ends after --timeout, for what is done about keys
+// outside of a request to one.
+func (a *app) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, a.timeout, ctap2.ErrTimeout)
 }
 
 // forgive turns unread exchanges of a foreign tape into a warning: such a tape
@@ -112,6 +125,8 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 	if sel.Kind == devices.KindTouch {
 		a.note("Touch the security key that you mean.")
 	}
+	ctx, stop := a.limited(ctx)
+	defer stop()
 	o := discover.Options{HIDBackend: a.hidBackend}
 	info, err := discover.Choose(ctx, sel, o)
 	if err != nil {
@@ -210,8 +225,8 @@ func (a *app) startRecording(s *session) error {
 
 func recordHeader(i devices.Info) transcript.Header {
 	h := transcript.Header{
-		Version: transcript.Version, Transport: transcript.HID, Tool: "touchstone " + version(),
-		Recorded: time.Now().UTC(), ReportSize: i.ReportSize, ATR: i.ATR, Device: map[string]string{},
+		Transport: transcript.HID, Tool: "touchstone " + version(),
+		ReportSize: i.ReportSize, ATR: i.ATR, Device: map[string]string{},
 	}
 	if h.ReportSize == 0 {
 		h.ReportSize = ctaphid.ReportSize

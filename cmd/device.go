@@ -31,6 +31,8 @@ func (a *app) deviceCommand() *cobra.Command {
 var errLookedNowhere = errors.New("no place could be looked at for security keys")
 
 func (a *app) deviceList(ctx context.Context) error {
+	ctx, stop := a.limited(ctx)
+	defer stop()
 	l := discover.List(ctx, discover.Options{HIDBackend: a.hidBackend})
 	result := view.DeviceList{Listing: l}
 	if err := a.show(result); err != nil {

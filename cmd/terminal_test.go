@@ -135,6 +135,9 @@ func TestTerminalInterrupt(t *testing.T) {
 
 		p := sit(t, "--device", framing+key+"?touch=1h", "enroll", "--rp", "example.com", "--user", "alice", "--out", out)
 		p.waits("Touch your security key.")
+		if exit, _, errs := run(t, "", "--device", framing+key, "device", "info"); exit != 1 || !strings.Contains(errs, "in use by another process") {
+			t.Errorf("%s: the key in two processes: exit status %d\n%s", framing, exit, errs)
+		}
 		p.types(ctrlC)
 		if exit, shown := p.leaves(); exit != 130 || !strings.Contains(shown, "interrupted") {
 			t.Errorf("%s: exit status %d\n%s", framing, exit, shown)

@@ -51,6 +51,9 @@ func (a *app) transcriptShow(name string) error {
 			return err
 		}
 	}
+	if a.json && reader.Ending() == transcript.EndCut { // in text the view tells
+		a.note("warning: the last line of %s is cut off", name)
+	}
 	return errors.Join(show.End(reader.Ending()), bad)
 }
 

@@ -44,8 +44,9 @@ type Options struct {
 	// Rand is the source of nonces and key agreement keys; crypto/rand when nil.
 	Rand io.Reader
 
-	// Timeout is how long one request may take, the wait for a touch included,
-	// before it is cancelled with [ctap2.ErrTimeout]; 0 sets no limit.
+	// Timeout is how long [Connect] and one request may take, the wait for a
+	// touch included, before they are cancelled with [ctap2.ErrTimeout]; 0 sets
+	// no limit.
 	Timeout time.Duration
 
 	// OnEvent, when not nil, is told what the key waits for. It is called from
@@ -82,6 +83,11 @@ var ErrNoLink = errors.New("no open link")
 // the applet. From then on the link belongs to the connection; when Connect
 // fails it was closed.
 func Connect(ctx context.Context, l Link, o Options) (*Conn, error) {
+	if o.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, o.Timeout, ctap2.ErrTimeout)
+		defer stop()
+	}
 	c := &Conn{Info: l.Info}
 	transport, err := c.open(ctx, l, o)
 	if err != nil {

@@ -115,6 +115,44 @@ func TestConnectClosesWhatFails(t *testing.T) {
 	}
 }
 
+// silentCard and silentReports are keys that answer nothing.
+type silentCard struct{ deadCard }
+
+func (*silentCard) Transmit(ctx context.Context, _ []byte) ([]byte, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+type silentReports struct{ deadReports }
+
+func (*silentReports) WriteReport(context.Context, []byte) error { return nil }
+func (*silentReports) ReadReport(ctx context.Context, _ []byte) (int, error) {
+	<-ctx.Done()
+	return 0, context.Cause(ctx)
+}
+
+// TestConnectTimeout: a key that is silent from the start ends Connect at the
+// limit of a request. A card is listened to a little longer for its last word.
+func TestConnectTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			link devices.Link
+			took time.Duration
+		}{
+			"reports": {devices.Link{Reports: &silentReports{}}, time.Second},
+			"APDUs":   {devices.Link{Card: &silentCard{}}, 1500 * time.Millisecond},
+		} {
+			start := time.Now()
+			_, err := devices.Connect(t.Context(), c.link, devices.Options{
+				Timeout: time.Second, NFC: nfc.Config{Drain: 500 * time.Millisecond},
+			})
+			if took := time.Since(start); !errors.Is(err, ctap2.ErrTimeout) || took != c.took {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		}
+	})
+}
+
 func TestSelectorOfInfo(t *testing.T) {
 	for want, i := range map[string]devices.Info{
 		"hid:/dev/hidraw3": {Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw3"},

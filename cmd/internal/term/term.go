@@ -42,6 +42,11 @@ func Test(stdin string) (s *Streams, out, err *bytes.Buffer) {
 	}, out, err
 }
 
+// WithInput returns the streams with another standard input.
+func (s *Streams) WithInput(r io.Reader) *Streams {
+	return &Streams{Out: s.Out, Err: s.Err, in: bufio.NewReaderSize(r, maxLine), openTTY: s.openTTY}
+}
+
 // WithTerminal returns the streams with another terminal to ask for PINs on.
 func (s *Streams) WithTerminal(open func() (*os.File, error)) *Streams {
 	return &Streams{Out: s.Out, Err: s.Err, in: s.in, openTTY: open}
@@ -68,9 +73,15 @@ var (
 // maxLine bounds a line with a PIN, in bytes.
 const maxLine = 1024
 
-// ReadLine reads one line of stdin, without its end. It is for secrets: the
-// caller wipes what it gets.
-func (s *Streams) ReadLine() ([]byte, error) {
+// ReadLine reads one line of stdin, without its end, or returns ctx's cause when
+// ctx ends before there is one. It is for secrets: the caller wipes what it
+// gets.
+func (s *Streams) ReadLine(ctx context.Context) ([]byte, error) {
+	a := await(ctx, s.readLine)
+	return a.line, a.err
+}
+
+func (s *Streams) readLine() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	line, err := s.in.ReadSlice('\n')
@@ -100,11 +111,11 @@ func (s *Streams) ReadSecret(ctx context.Context, prompt string) ([]byte, error)
 		closeTerminal(tty)
 		return nil, fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
-	answered := readPassword(tty)
+	asked := begin(ctx, func() ([]byte, error) { return readPassword(tty) })
 	awaitChange(fd, before)
 	fmt.Fprint(tty, prompt)
 	select {
-	case a := <-answered:
+	case a := <-asked:
 		if a.err != nil {
 			return nil, fmt.Errorf("terminal: %w", a.err)
 		}
@@ -133,29 +144,43 @@ type answer struct {
 	err  error
 }
 
-// readPassword reads a line without echo in the background. Reading cannot be
-// broken off, so the goroutine outlives a cancelled call until the person
-// types or the program ends; it closes the terminal, whose descriptor must
-// not be used for something else before that.
-func readPassword(tty *os.File) <-chan answer {
-	answered := make(chan answer, 1)
+// begin reads a line in the background. Reading cannot be broken off, so the
+// goroutine outlives a cancelled call until there is something to read or the
+// program ends. A line that came too late is wiped.
+func begin(ctx context.Context, read func() ([]byte, error)) <-chan answer {
+	answers := make(chan answer)
 	go func() {
-		line, err := term.ReadPassword(int(tty.Fd()))
-		fmt.Fprintln(tty)
-		closeTerminal(tty)
-		answered <- answer{line, err}
+		line, err := read()
+		select {
+		case answers <- answer{line, err}:
+		case <-ctx.Done():
+			clear(line)
+		}
 	}()
-	return answered
+	return answers
+}
+
+// await reads a line as long as ctx lasts.
+func await(ctx context.Context, read func() ([]byte, error)) answer {
+	select {
+	case a := <-begin(ctx, read):
+		return a
+	case <-ctx.Done():
+		return answer{err: context.Cause(ctx)}
+	}
+}
+
+// readPassword reads a line without echo. It closes the terminal, whose
+// descriptor must not be used for something else before that.
+func readPassword(tty *os.File) ([]byte, error) {
+	defer closeTerminal(tty)
+	line, err := term.ReadPassword(int(tty.Fd()))
+	fmt.Fprintln(tty)
+	return line, err
 }
 
 func closeTerminal(tty *os.File) {
 	if tty != os.Stdin {
 		_ = tty.Close()
 	}
-}
-
-// IsTerminal reports whether w is a terminal.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

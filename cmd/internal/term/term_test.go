@@ -29,14 +29,36 @@ func TestReadLine(t *testing.T) {
 	} {
 		s, _, _ := term.Test(c.stdin)
 		for _, want := range c.want {
-			got, err := s.ReadLine()
+			got, err := s.ReadLine(t.Context())
 			if err != nil || string(got) != want {
 				t.Errorf("%s: %q, %v; want %q", c.name, got, err, want)
 			}
 		}
-		if got, err := s.ReadLine(); !errors.Is(err, c.end) {
+		if got, err := s.ReadLine(t.Context()); !errors.Is(err, c.end) {
 			t.Errorf("%s: %q, %v at the end; want %v", c.name, got, err, c.end)
 		}
+	}
+}
+
+// endless is an input that brings nothing and does not end.
+type endless struct{ reading chan struct{} }
+
+func (e endless) Read([]byte) (int, error) {
+	close(e.reading)
+	select {}
+}
+
+func TestCancelEndsTheWaitForALine(t *testing.T) {
+	s, _, _ := term.Test("")
+	input := endless{make(chan struct{})}
+	cause := errors.New("stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		<-input.reading
+		cancel(cause)
+	}()
+	if line, err := s.WithInput(input).ReadLine(ctx); !errors.Is(err, cause) {
+		t.Errorf("%q, %v", line, err)
 	}
 }
 
@@ -143,7 +165,7 @@ func FuzzReadLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stdin string) {
 		s, _, _ := term.Test(stdin)
 		for range len(stdin) + 1 {
-			line, err := s.ReadLine()
+			line, err := s.ReadLine(t.Context())
 			if err != nil {
 				return
 			}

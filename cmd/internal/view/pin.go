@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/devices"
 )
 
@@ -33,7 +34,7 @@ func (p PINStatus) facts() pinStatus {
 	set, supported := p.Info.Option(ctap2.OptionClientPIN)
 	s := pinStatus{
 		Schema: "touchstone/pin-status/1", Device: NewDevice(p.Device), Supported: supported, PINSet: set,
-		ForcePINChange: p.Info.ForcePINChange, MinPINLength: 4, MaxPINLength: 63, UVRetries: p.UVRetries,
+		ForcePINChange: p.Info.ForcePINChange, MinPINLength: pinuv.MinPINLength, MaxPINLength: pinuv.MaxPINBytes, UVRetries: p.UVRetries,
 	}
 	if p.Info.MinPINLength > 0 {
 		s.MinPINLength = p.Info.MinPINLength

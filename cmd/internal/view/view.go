@@ -43,16 +43,20 @@ type cleaner struct{ w io.Writer }
 
 // Write writes the text of p, of which it tells that all of it was written.
 func (c cleaner) Write(p []byte) (int, error) {
-	clean := strings.Map(func(r rune) rune {
+	if _, err := io.WriteString(c.w, CleanText(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// CleanText is text as [Clean] writes it.
+func CleanText(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
 			return '?'
 		}
 		return r
-	}, string(p))
-	if _, err := io.WriteString(c.w, clean); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	}, text)
 }
 
 // WriteJSON writes v as indented JSON with a newline at its end. Text is not
