@@ -169,7 +169,7 @@ func TestRecordsThatMakeNoSense(t *testing.T) {
 		{names[0], map[any]any{uint64(5): ""}},
 		{names[0], map[any]any{uint64(7): []byte{}}},
 		{names[0], map[any]any{uint64(7): make([]byte, 65)}},
-		{names[0], map[any]any{uint64(7): []byte("two"), uint64(4): 1}},
+		{names[0], map[any]any{uint64(7): []byte("two"), uint64(4): 0}}, // older than the other account
 	}
 	for i, test := range tests {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
