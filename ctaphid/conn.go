@@ -21,3 +21,13 @@ type ReportConn interface {
 
 	Close() error
 }
+
+// ReportPoller is a [ReportConn] that can also tell without waiting whether a
+// report has come. A [Channel] asks it before each request and drops what is
+// there, so that a late or doubled answer to an earlier request is not taken
+// for the answer to the next.
+type ReportPoller interface {
+	// PollReport is ReadReport, but returns 0 and no error when no report has
+	// come.
+	PollReport(p []byte) (int, error)
+}

@@ -100,6 +100,20 @@ func (c *hostConn) ReadReport(ctx context.Context, p []byte) (int, error) {
 	}
 }
 
+// PollReport returns what is queued.
+func (c *hostConn) PollReport(p []byte) (int, error) {
+	if len(p) < c.size {
+		return 0, &Error{Op: "read", Err: wrongSize(len(p), c.size)}
+	}
+	if err := c.over(context.Background(), "read"); err != nil {
+		return 0, err
+	}
+	if !c.take(p) {
+		return 0, nil
+	}
+	return c.size, nil
+}
+
 func (c *hostConn) take(p []byte) bool {
 	c.device.mu.Lock()
 	defer c.device.mu.Unlock()
@@ -125,12 +139,13 @@ func (c *hostConn) over(ctx context.Context, op string) error {
 }
 
 // WriteReport hands the report to the device, which deals with it before
-// WriteReport returns.
+// WriteReport returns. A report may be shorter than it should be, as USB and
+// sockets let it: the device then refuses or ignores it.
 func (c *hostConn) WriteReport(ctx context.Context, p []byte) error {
 	if err := c.over(ctx, "write"); err != nil {
 		return err
 	}
-	if len(p) != c.size {
+	if len(p) > c.size {
 		return &Error{Op: "write", Err: wrongSize(len(p), c.size)}
 	}
 	c.device.mu.Lock()

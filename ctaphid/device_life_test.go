@@ -36,8 +36,8 @@ func TestHostConnEnds(t *testing.T) {
 	d := NewDevice(echo, DeviceConfig{})
 	conn := d.Connect()
 	report := make([]byte, ReportSize)
-	if err := conn.WriteReport(ctx, report[:63]); !errors.Is(err, ErrProtocol) {
-		t.Errorf("short write: %v", err)
+	if err := conn.WriteReport(ctx, make([]byte, 65)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("long write: %v", err)
 	}
 	if _, err := conn.ReadReport(ctx, report[:63]); !errors.Is(err, ErrProtocol) {
 		t.Errorf("short read: %v", err)
@@ -67,6 +67,52 @@ func TestHostConnEnds(t *testing.T) {
 	}
 	if err := conn.WriteReport(ctx, report); !errors.Is(err, ErrClosed) {
 		t.Errorf("write after Close: %v", err)
+	}
+}
+
+// TestShortReports: what a report lacks is missed where it matters, and what
+// ends in its header is nothing.
+func TestShortReports(t *testing.T) {
+	bench(t, "short reports", echo, DeviceConfig{}, func(d *Device, h rawHost) {
+		cid := h.open()
+		ping := reports(cid, CommandPing, pattern(100))
+		write := func(report []byte) {
+			if err := h.conn.WriteReport(ctx, report); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, n := range []int{0, 3, 4, 5, 6} {
+			write(ping[0][:n])
+		}
+		h.wantNow()
+		write(ping[0][:63])
+		h.wantNow(shown(cid, CommandError, byte(CodeInvalidLength)))
+		write(ping[0])
+		write(ping[1][:40])
+		h.wantNow(shown(cid, CommandError, byte(CodeInvalidSeq)))
+		write(reports(cid, CommandPing, []byte{7})[0][:8])
+		h.wantNow(shown(cid, CommandPing, 7))
+	})
+}
+
+// TestPollReport finds what is queued and does not wait.
+func TestPollReport(t *testing.T) {
+	d := NewDevice(echo, DeviceConfig{})
+	conn := d.Connect().(ReportPoller)
+	report := make([]byte, ReportSize)
+	if n, err := conn.PollReport(report); n != 0 || err != nil {
+		t.Errorf("nothing: %d, %v", n, err)
+	}
+	if _, err := conn.PollReport(report[:63]); !errors.Is(err, ErrProtocol) {
+		t.Errorf("no room: %v", err)
+	}
+	rawHost{t, conn.(ReportConn)}.send(BroadcastCID, CommandInit, nonce...)
+	if n, err := conn.PollReport(report); n != ReportSize || err != nil || report[4] != 0x86 {
+		t.Errorf("an answer: %d, %v, %x", n, err, report)
+	}
+	conn.(ReportConn).Close()
+	if _, err := conn.PollReport(report); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
 	}
 }
 

@@ -114,6 +114,58 @@ func TestWrongEcho(t *testing.T) {
 	}
 }
 
+// polledKey is a fakeKey that can tell what has come.
+type polledKey struct{ *fakeKey }
+
+func (k polledKey) PollReport(p []byte) (int, error) {
+	select {
+	case report := <-k.in:
+		return copy(p, report), nil
+	default:
+		return 0, nil
+	}
+}
+
+// TestDoubledAnswer: a key that gives an answer twice must not have the second
+// one taken for the answer to the next request, nor hold that up for ever.
+func TestDoubledAnswer(t *testing.T) {
+	for _, size := range []int{1, 57, 58, 300} {
+		k := newFakeKey(func(k *fakeKey, m Message) bool {
+			if m.Command != CommandCBOR {
+				return false
+			}
+			for range 2 {
+				k.send(reports(m.CID, CommandCBOR, m.Payload)...)
+			}
+			return true
+		})
+		c := mustOpen(t, polledKey{k}, Config{})
+		for i := range 3 {
+			msg := append([]byte{byte(i)}, pattern(size-1)...)
+			if err := roundTrip(c, msg); err != nil {
+				t.Errorf("%d bytes, request %d: %v", size, i, err)
+			}
+		}
+		c.Close()
+	}
+}
+
+func TestLateReportsHaveAnEnd(t *testing.T) {
+	k := newFakeKey(nil)
+	c := mustOpen(t, endlessKey{k}, Config{})
+	defer c.Close()
+	if err := roundTrip(c, []byte{4}); err != nil {
+		t.Error(err)
+	}
+}
+
+// endlessKey always has one more report for who polls.
+type endlessKey struct{ *fakeKey }
+
+func (endlessKey) PollReport(p []byte) (int, error) {
+	return copy(p, contPacket(fakeChannel, 5)), nil
+}
+
 // initFaults are answers to the INIT of Open, given its nonce.
 var initFaults = []struct {
 	name   string

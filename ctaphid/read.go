@@ -39,6 +39,23 @@ func (c *Channel) next(ctx context.Context, id ChannelID) (Packet, error) {
 	}
 }
 
+// maxLate is how many reports dropLate drops, several long messages.
+const maxLate = 1024
+
+// dropLate drops the reports that came after the last answer was whole. What
+// goes wrong here goes wrong again with the request that follows.
+func (c *Channel) dropLate() {
+	conn, ok := c.conn.(ReportPoller)
+	if !ok {
+		return
+	}
+	for range maxLate {
+		if n, err := conn.PollReport(c.in); n == 0 || err != nil {
+			return
+		}
+	}
+}
+
 // read returns one report, valid until the next read. It looks at ctx itself
 // so that a flood of reports cannot outrun it.
 func (c *Channel) read(ctx context.Context) ([]byte, error) {

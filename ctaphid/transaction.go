@@ -85,6 +85,7 @@ func (c *Channel) once(ctx context.Context, cmd Command, payload []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	c.dropLate()
 	c.step = outOfStep
 	c.asm.Reset()
 	if err := c.write(ctx, cut); err != nil {

@@ -30,7 +30,10 @@ type Conn struct {
 	err   error
 }
 
-var _ ctaphid.ReportConn = (*Conn)(nil)
+var (
+	_ ctaphid.ReportConn   = (*Conn)(nil)
+	_ ctaphid.ReportPoller = (*Conn)(nil)
+)
 
 // newConn wraps an open non-blocking file that carries one report at a time. It
 // closes the file if that cannot be waited for.
@@ -70,6 +73,28 @@ func (c *Conn) ReadReport(ctx context.Context, p []byte) (int, error) {
 		return 0, context.Cause(ctx)
 	}
 	return 0, c.failed("read", err)
+}
+
+// PollReport reads a report that has come already, or returns 0.
+func (c *Conn) PollReport(p []byte) (int, error) {
+	if len(p) < c.size {
+		return 0, c.failed("read", io.ErrShortBuffer)
+	}
+	var n int
+	var err error
+	rawErr := c.raw.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), p)
+		return true
+	})
+	switch {
+	case rawErr != nil:
+		return 0, c.failed("read", rawErr)
+	case err == unix.EAGAIN, err == unix.EINTR:
+		return 0, nil
+	case err != nil:
+		return 0, c.failed("read", err)
+	}
+	return n, nil
 }
 
 var longAgo = time.Unix(1, 0)

@@ -121,6 +121,32 @@ func TestReadReport(t *testing.T) {
 	}
 }
 
+func TestPollReport(t *testing.T) {
+	conn, device := pair(t, 64)
+	p := make([]byte, 64)
+	if n, err := conn.PollReport(p); n != 0 || err != nil {
+		t.Errorf("nothing has come: %d, %v", n, err)
+	}
+	for _, n := range []int{64, 17} {
+		if _, err := device.Write(numbered(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.PollReport(p[:63]); !errors.Is(err, io.ErrShortBuffer) {
+		t.Errorf("without room: %v", err)
+	}
+	for _, n := range []int{64, 17, 0} {
+		got, err := conn.PollReport(p)
+		if err != nil || !bytes.Equal(p[:got], numbered(n)) {
+			t.Errorf("got %x, %v; want %d bytes", p[:got], err, n)
+		}
+	}
+	conn.Close()
+	if _, err := conn.PollReport(p); !errors.Is(err, ctaphid.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
 func TestReadReportEndsWithContext(t *testing.T) {
 	noLeak(t)
 	conn, device := pair(t, 64)

@@ -20,10 +20,28 @@ func (c *playedReports) ReadReport(ctx context.Context, p []byte) (int, error) {
 	if err := c.usable(ctx, ctaphid.ErrClosed); err != nil {
 		return 0, err
 	}
-	if next, _ := c.player.next(); next.dir == In && len(next.data) > len(p) {
+	next, ok := c.player.next()
+	switch {
+	case next.dir == In && len(next.data) > len(p):
 		return 0, fmt.Errorf("%w: %d bytes for a report of %d", io.ErrShortBuffer, len(p), len(next.data))
+	case next.late:
+		return 0, c.player.notDue(opRead, "", next, ok)
 	}
 	report, err := c.player.answer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return copy(p, c.player.table.answer(report)), nil
+}
+
+// PollReport gives a report that the host of the tape found in the same way.
+func (c *playedReports) PollReport(p []byte) (int, error) {
+	c.player.mu.Lock()
+	defer c.player.mu.Unlock()
+	if next, ok := c.player.next(); !ok || !next.late {
+		return 0, nil
+	}
+	report, err := c.player.answer(context.Background())
 	if err != nil {
 		return 0, err
 	}

@@ -71,6 +71,8 @@ func TestLoadForeignRecords(t *testing.T) {
 		{`{"dir":"rx","level":"msg","hex":"01","len":3}`, Record{Dir: In, Level: Message, Data: []byte{1}, Partial: true, Length: 3}},
 		{`{"dir":"rx","level":"msg","hex":"01","len":1}`, Record{Dir: In, Level: Message, Data: []byte{1}, Length: 1}},
 		{`{"dir":"rx","hex":"01","partial":true}`, Record{Dir: In, Level: Report, Data: []byte{1}, Partial: true}},
+		{`{"dir":"in","hex":"01","late":true}`, Record{Dir: In, Level: Report, Data: []byte{1}, Late: true}},
+		{`{"dir":"out","hex":"01","late":true}`, Record{Dir: Out, Level: Report, Data: []byte{1}}},
 		{`{"dir":"rx","hex":"01","cut":"rest"}`, Record{Dir: In, Level: Report, Data: []byte{1}, Partial: true, Cut: "rest"}},
 		{`{"dir":"rx","level":"apdu","hex":"9000"}`, Record{Dir: In, Level: APDU, Data: []byte{0x90, 0}}},
 		{`{"cut":"some"}`, Record{Level: Gap, Cut: "some"}},

@@ -67,6 +67,10 @@ type Record struct {
 	Partial        bool
 	Offset, Length int
 
+	// Late says that the host found this report waiting before it sent its next
+	// request, and dropped it.
+	Late bool
+
 	Cut   string // what a gap says about what is missing
 	Name  string // what the tape calls the record
 	Event *Event // of a mark
@@ -108,6 +112,7 @@ type recordLine struct {
 	Partial bool            `json:"partial,omitempty"`
 	Offset  int             `json:"offset,omitempty"`
 	Len     int             `json:"len,omitempty"`
+	Late    bool            `json:"late,omitempty"`
 	Cut     any             `json:"cut,omitempty"`
 	Name    string          `json:"name,omitempty"`
 	Event   string          `json:"event,omitempty"`
@@ -182,6 +187,7 @@ func (l *recordLine) crossing(rec *Record) error {
 	if rec.Data, err = hex.DecodeString(*l.Hex); err != nil {
 		return fmt.Errorf(`"hex": %w`, plainHex(err))
 	}
+	rec.Late = l.Late && rec.Dir == In
 	if err := l.readLevel(rec); err != nil {
 		return err
 	}
@@ -287,6 +293,7 @@ func (l *recordLine) setCrossing(transport Transport, rec Record) {
 		l.Cmd = fmt.Sprintf("%02x", rec.Command)
 	}
 	l.Partial, l.Offset, l.Len = rec.Partial, rec.Offset, rec.Length
+	l.Late = rec.Late && rec.Dir == In
 	if rec.Cut != "" {
 		l.Cut = rec.Cut
 	}

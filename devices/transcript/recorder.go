@@ -137,6 +137,19 @@ func (c *recordedReports) ReadReport(ctx context.Context, p []byte) (int, error)
 	return n, nil
 }
 
+// PollReport is on the tape as a late report.
+func (c *recordedReports) PollReport(p []byte) (int, error) {
+	conn, ok := c.conn.(ctaphid.ReportPoller)
+	if !ok {
+		return 0, nil
+	}
+	n, err := conn.PollReport(p)
+	if n > 0 && err == nil {
+		c.tape.write(Record{Level: Report, Dir: In, Data: p[:n], Late: true})
+	}
+	return n, err
+}
+
 // WriteReport is on the tape before it is with the key, so that no answer can
 // come before its question.
 func (c *recordedReports) WriteReport(ctx context.Context, p []byte) error {

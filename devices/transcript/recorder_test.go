@@ -123,6 +123,52 @@ func TestRecordedReportsReplay(t *testing.T) {
 	}
 }
 
+// doubling gives every report of the key twice to a host that polls.
+type doubling struct {
+	ctaphid.ReportConn
+	again []byte
+}
+
+func (d *doubling) ReadReport(ctx context.Context, p []byte) (int, error) {
+	n, err := d.ReportConn.ReadReport(ctx, p)
+	d.again = bytes.Clone(p[:n])
+	return n, err
+}
+
+func (d *doubling) PollReport(p []byte) (int, error) {
+	n := copy(p, d.again)
+	d.again = nil
+	return n, nil
+}
+
+// TestLateReportsReplay: what the host dropped before a request is on the tape,
+// is dropped again, and is no answer to anybody who reads for one.
+func TestLateReportsReplay(t *testing.T) {
+	var file bytes.Buffer
+	recorder := newRecorder(t, &file, Header{Transport: HID, ReportSize: 64})
+	conn := &doubling{ReportConn: newDevice(t).Connect()}
+	want, err := useChannel(t, recorder.Reports(conn), ctaphid.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape := mustLoad(t, file.String())
+	late := slices.IndexFunc(tape.Records, func(r Record) bool { return r.Late })
+	if late < 0 || tape.Records[late].Dir != In || tape.Records[late+1].Dir != Out {
+		t.Fatalf("no late report in\n%s", file.String())
+	}
+	got, err := useChannel(t, openReports(t, tape, PlayConfig{}), tape.HIDConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	equalAnswers(t, got, want)
+
+	tape.Records = tape.Records[late:]
+	var end *EndError
+	if _, err := openReports(t, tape, PlayConfig{}).ReadReport(t.Context(), make([]byte, 64)); !errors.As(err, &end) {
+		t.Errorf("read of a late report: %v", err)
+	}
+}
+
 func TestRecordedCardReplays(t *testing.T) {
 	for _, cfg := range []nfc.Config{
 		{},

@@ -13,6 +13,7 @@ type step struct {
 	line  int
 	dir   Direction // of a report or APDU; 0 for what follows
 	data  []byte
+	late  bool   // an answer that only polling finds
 	event *Event // an error to give back, or the end of a connection
 	cut   string // what is missing, if event is nil too
 }
@@ -106,7 +107,7 @@ func (s *script) add(i int, rec Record) {
 		s.message(i, rec)
 	default:
 		s.note(rec)
-		s.steps = append(s.steps, step{line: rec.Line, dir: rec.Dir, data: rec.Data})
+		s.steps = append(s.steps, step{line: rec.Line, dir: rec.Dir, data: rec.Data, late: rec.Late})
 	}
 }
 
