@@ -136,22 +136,11 @@ func (a *Applet) Close() (err error) {
 	return err
 }
 
-// unsettles says whether after err the state of the card is in doubt. A status
-// word says that the card refused and is as before, except for those that an
-// applet gives that is busy or not selected.
+// unsettles says whether after err the state of the card is in doubt: after
+// every error but that of a command that could not even be written. A refusal
+// is no exception, as a request may be pending behind it.
 func unsettles(err error) bool {
-	var sw StatusWord
-	if err == nil || errors.Is(err, ErrMalformed) {
-		return false
-	}
-	if !errors.As(err, &sw) {
-		return true
-	}
-	switch sw {
-	case SWConditionsNotSatisfied, SWNotAllowed, SWInsNotSupported, SWClaNotSupported:
-		return true
-	}
-	return false
+	return err != nil && !errors.Is(err, ErrMalformed)
 }
 
 // open runs the opening and keeps the version.
