@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -90,7 +89,7 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{rand: rand.Reader, opts: devices.Options{Timeout: a.timeout, OnEvent: a.touchPrompt()}}
+	s := &session{rand: rand.Reader, opts: devices.Options{Timeout: a.timeout, OnEvent: a.onEvent()}}
 	if err := a.connect(ctx, sel, s); err != nil {
 		_ = s.close() // what went wrong first is what matters
 		return nil, err
@@ -134,12 +133,6 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 	}
 	s.link, err = discover.Open(ctx, info)
 	return err
-}
-
-// touchPrompt tells the person when to touch the key, driven by its keepalives.
-func (a *app) touchPrompt() func(devices.Event) {
-	touch := term.NewTouch(a.streams.Err)
-	return func(e devices.Event) { touch.Keepalive(e.Status, e.Since) }
 }
 
 // openTape puts a tape in place of the key. A tape with a seed gives the

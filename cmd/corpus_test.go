@@ -152,8 +152,8 @@ func TestCorpusAssertion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Join(events, " ") != "up-needed up-needed up-needed" {
-		t.Errorf("keepalives %v", events)
+	if strings.Join(events, " ") != "up-needed up-needed up-needed done" {
+		t.Errorf("events %v", events)
 	}
 	if a.AuthData.SignCount != 5 || a.AuthData.Flags != authdata.FlagUP || len(a.Signature) != 71 ||
 		!bytes.Equal(a.Credential.ID, request.AllowList[0].ID) || len(a.Remarks) != 0 {

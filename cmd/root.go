@@ -61,6 +61,7 @@ func Run(ctx context.Context, streams *term.Streams, args []string) int {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)
+	defer a.events.close()
 	if err == nil && a.record != "" && !a.recorded {
 		err = usageError{errors.New("--record: nothing was recorded, as this command talks to no key")}
 	}
@@ -71,8 +72,17 @@ func Run(ctx context.Context, streams *term.Streams, args []string) int {
 		err = usageError{err}
 	}
 	exit := exitStatus(ctx, err)
-	view.Error(streams.Err, a.json || slices.Contains(args, "--json"), err, exit, hint(err))
+	a.fail(err, exit, a.json || slices.Contains(args, "--json"))
 	return exit
+}
+
+// fail tells the error that ends the program.
+func (a *app) fail(err error, exit int, asJSON bool) {
+	if a.linesOnly() {
+		_ = view.WriteLine(a.streams.Err, view.NewError(err, exit, hint(err)))
+		return
+	}
+	view.Error(a.streams.Err, asJSON, err, exit, hint(err))
 }
 
 // app is one run of the program: its streams and global flags.
@@ -90,6 +100,8 @@ type app struct {
 	pinStdin   bool
 	yes        bool
 	verbose    bool
+	eventsTo   string
+	events     *events
 }
 
 // deviceVariable is the environment variable that stands in for --device.
@@ -113,6 +125,8 @@ func (a *app) command() *cobra.Command {
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long one request to the key may take, touch included; 0 for no limit")
 	f.BoolVar(&a.pinStdin, "pin-stdin", false, "read PINs from standard input, one on a line")
 	f.BoolVar(&a.yes, "yes", false, "go ahead without asking")
+	f.StringVar(&a.eventsTo, "events", "", "write what the key says while it works as JSON lines to this `FILE`, or to standard error in the place of text")
+	f.Lookup("events").NoOptDefVal = onStderr
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say on standard error what is decided on the way")
 	return root
 }
@@ -126,6 +140,9 @@ func (a *app) start() error {
 	}
 	if a.timeout < 0 {
 		return fmt.Errorf("--timeout %v is less than nothing", a.timeout)
+	}
+	if err := a.openEvents(); err != nil {
+		return err
 	}
 	a.started = true
 	return nil
@@ -149,16 +166,4 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 // show writes a result to stdout.
 func (a *app) show(r view.Result) error {
 	return view.Write(a.streams.Out, a.json, r)
-}
-
-// note writes a line to stderr.
-func (a *app) note(format string, args ...any) {
-	fmt.Fprintf(view.Clean(a.streams.Err), format+"\n", args...)
-}
-
-// tell writes a line to stderr when the user wants to know more.
-func (a *app) tell(format string, args ...any) {
-	if a.verbose {
-		a.note(format, args...)
-	}
 }

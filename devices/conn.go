@@ -33,11 +33,15 @@ func (l Link) Close() error {
 	return nil
 }
 
-// Event is a sign of life of a key while it works on a request.
+// Event is a sign of life of a key while it works on a request, or the end of a
+// request in which there was one.
 type Event struct {
-	Status string        // "processing" or "up-needed"
+	Status string        // "processing", "up-needed" or "done"
 	Since  time.Duration // since the request was sent
 }
+
+// EventDone is the status of an Event that ends a request.
+const EventDone = "done"
 
 // Options say how to connect. The zero value is right for a person's key.
 type Options struct {
@@ -89,12 +93,17 @@ func Connect(ctx context.Context, l Link, o Options) (*Conn, error) {
 		defer stop()
 	}
 	c := &Conn{Info: l.Info}
-	transport, err := c.open(ctx, l, o)
+	w := &witness{tell: o.OnEvent}
+	if o.OnEvent != nil {
+		o.OnEvent = w.keepalive
+	}
+	var err error
+	w.Transport, err = c.open(ctx, l, o)
 	if err != nil {
 		_ = l.Close() // what went wrong first is what matters
 		return nil, err
 	}
-	c.Client = ctap2.New(transport, ctap2.Config{Rand: o.Rand, Timeout: o.Timeout})
+	c.Client = ctap2.New(w.transport(), ctap2.Config{Rand: o.Rand, Timeout: o.Timeout})
 	return c, nil
 }
 

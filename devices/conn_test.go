@@ -82,7 +82,8 @@ func TestEventsAndTimeout(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			times := slices.IsSortedFunc(events, func(a, b devices.Event) int { return int(a.Since - b.Since) })
-			if len(events) < 10 || events[0].Status != "up-needed" || events[9].Status != "up-needed" || !times {
+			last := events[len(events)-1]
+			if len(events) < 10 || events[0].Status != "up-needed" || events[9].Status != "up-needed" || last.Status != devices.EventDone || !times {
 				t.Errorf("%s: events %v", name, events)
 			}
 			if _, err := conn.GetInfo(t.Context()); err != nil {

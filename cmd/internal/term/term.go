@@ -23,6 +23,7 @@ type Streams struct {
 	Out io.Writer
 	Err io.Writer
 
+	live    bool // Err is a terminal
 	in      *bufio.Reader
 	openTTY func() (*os.File, error) // the person's terminal, for PINs
 	mu      sync.Mutex
@@ -30,7 +31,10 @@ type Streams struct {
 
 // System returns the process's own streams.
 func System() *Streams {
-	return &Streams{Out: os.Stdout, Err: os.Stderr, in: bufio.NewReaderSize(os.Stdin, maxLine), openTTY: openTerminal}
+	return &Streams{
+		Out: os.Stdout, Err: os.Stderr, live: term.IsTerminal(int(os.Stderr.Fd())),
+		in: bufio.NewReaderSize(os.Stdin, maxLine), openTTY: openTerminal,
+	}
 }
 
 // Test returns streams on buffers, without a terminal.
@@ -50,6 +54,11 @@ func (s *Streams) WithInput(r io.Reader) *Streams {
 // WithTerminal returns the streams with another terminal to ask for PINs on.
 func (s *Streams) WithTerminal(open func() (*os.File, error)) *Streams {
 	return &Streams{Out: s.Out, Err: s.Err, in: s.in, openTTY: open}
+}
+
+// Live returns the streams as they are when Err is a terminal.
+func (s *Streams) Live() *Streams {
+	return &Streams{Out: s.Out, Err: s.Err, live: true, in: s.in, openTTY: s.openTTY}
 }
 
 // openTerminal opens the person's terminal even when stdin is a pipe.

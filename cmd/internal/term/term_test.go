@@ -142,7 +142,7 @@ func TestCancelPutsTheTerminalBack(t *testing.T) {
 
 func TestTouchSpeaksOncePerWait(t *testing.T) {
 	s, _, stderr := term.Test("")
-	touch := term.NewTouch(s.Err)
+	touch := term.NewTouch(s)
 	for _, k := range []struct {
 		status string
 		since  time.Duration
@@ -155,6 +155,29 @@ func TestTouchSpeaksOncePerWait(t *testing.T) {
 	}
 	if n := strings.Count(stderr.String(), "Touch your security key."); n != 3 {
 		t.Errorf("%d prompts: %q", n, stderr.String())
+	}
+}
+
+// TestTouchCountsOnATerminal: each line is written over the one before, and
+// ends when the request does.
+func TestTouchCountsOnATerminal(t *testing.T) {
+	s, _, stderr := term.Test("")
+	touch := term.NewTouch(s.Live())
+	for _, k := range []struct {
+		status string
+		since  time.Duration
+	}{
+		{"processing", 100 * time.Millisecond}, {"up-needed", 200 * time.Millisecond}, {"up-needed", 12 * time.Second},
+		{"processing", 12100 * time.Millisecond}, {"done", 13 * time.Second},
+		{"processing", 100 * time.Millisecond}, {"processing", time.Second}, {"done", 2 * time.Second},
+		{"done", 3 * time.Second},
+	} {
+		touch.Keepalive(k.status, k.since)
+	}
+	want := "\rTouch your security key." + "\rTouch your security key. 12 s" +
+		"\rThe security key is working. 12 s" + "\n" + "\rThe security key is working. 1 s\n"
+	if got := stderr.String(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -3,24 +3,42 @@ package term
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Touch tells a person when to touch the key. Feed it every sign of life of the
-// key; it speaks once each time the key begins to wait.
+// Statuses of a key at work, as [Touch] takes them.
+const (
+	processing = "processing"
+	upNeeded   = "up-needed"
+)
+
+const (
+	touchText  = "Touch your security key."
+	workText   = "The security key is working."
+	workIsSlow = time.Second // before that nobody wonders
+)
+
+// Touch tells a person what the key waits for. Feed it every sign of life of
+// the key. In a pipe it asks for a touch once each time the key begins to wait;
+// on a terminal it also counts the seconds, in place.
 type Touch struct {
-	mu      sync.Mutex
-	w       io.Writer
-	waiting bool
+	mu   sync.Mutex
+	w    io.Writer
+	live bool
+
+	waiting bool // for a touch
 	last    time.Duration
+	shown   int // characters of the line that is being counted on, 0 for none
 }
 
-// NewTouch returns a prompt that writes to w, a command's stderr.
-func NewTouch(w io.Writer) *Touch { return &Touch{w: w} }
+// NewTouch returns a prompt on a command's stderr.
+func NewTouch(s *Streams) *Touch { return &Touch{w: s.Err, live: s.live} }
 
-// Keepalive takes a status of the key, "processing" or "up-needed", and the
-// time since the request. A time that does not grow is that of another request.
+// Keepalive takes a status of the key, "processing", "up-needed" or any other
+// for the end of the request, and the time since the request. A time that does
+// not grow is that of another request.
 func (t *Touch) Keepalive(status string, since time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -28,9 +46,40 @@ func (t *Touch) Keepalive(status string, since time.Duration) {
 		t.waiting = false
 	}
 	t.last = since
-	needed := status == "up-needed"
-	if needed && !t.waiting {
-		fmt.Fprintln(t.w, "Touch your security key.")
+	needed := status == upNeeded
+	switch {
+	case t.live:
+		t.count(status, since)
+	case needed && !t.waiting:
+		fmt.Fprintln(t.w, touchText)
 	}
 	t.waiting = needed
+}
+
+// count shows how long the key has been at it, over what it showed before.
+func (t *Touch) count(status string, since time.Duration) {
+	text := ""
+	switch {
+	case status == upNeeded:
+		text = touchText
+	case status == processing && (t.shown > 0 || since >= workIsSlow):
+		text = workText
+	}
+	if text == "" {
+		t.finish()
+		return
+	}
+	if seconds := int(since / time.Second); seconds > 0 {
+		text += fmt.Sprintf(" %d s", seconds)
+	}
+	fmt.Fprintf(t.w, "\r%s%s", text, strings.Repeat(" ", max(0, t.shown-len(text))))
+	t.shown = len(text)
+}
+
+// finish leaves the line as it stands.
+func (t *Touch) finish() {
+	if t.shown > 0 {
+		fmt.Fprintln(t.w)
+	}
+	t.shown = 0
 }

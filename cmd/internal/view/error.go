@@ -39,13 +39,18 @@ func Error(w io.Writer, asJSON bool, err error, exit int, hint string) {
 		}
 		return
 	}
+	_ = WriteJSON(w, NewError(err, exit, hint)) // nothing is left to tell it to
+}
+
+// NewError is the envelope of an error.
+func NewError(err error, exit int, hint string) any {
 	e := errorEnvelope{Schema: ErrorSchema, Error: err.Error(), Exit: exit, Hint: hint}
 	e.Status = statusOf(err)
 	var pin *ctap2.PINError
 	if errors.As(err, &pin) && pin.Left >= 0 {
 		e.Retries = &pin.Left
 	}
-	_ = WriteJSON(w, e) // nothing is left to tell it to
+	return e
 }
 
 // statusOf is the code with which a key refused, whichever layer it is of.

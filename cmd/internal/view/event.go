@@ -1,0 +1,50 @@
+package view
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/touchstone-fido/touchstone/devices"
+)
+
+// EventSchema names the lines that --events writes.
+const EventSchema = "touchstone/event/1"
+
+// Event kinds.
+const (
+	EventKey    = "key"    // what a key at work says: status, sinceMs
+	EventNote   = "note"   // a warning or other text for people: text
+	EventDetail = "detail" // what -v says: text
+)
+
+// Event is one line of the stream of events.
+type Event struct {
+	Schema  string   `json:"schema"`
+	Time    string   `json:"time"` // RFC 3339 in UTC, to the millisecond
+	Event   string   `json:"event"`
+	Status  string   `json:"status,omitempty"`  // of a key: "processing", "up-needed", "done"
+	SinceMS *float64 `json:"sinceMs,omitempty"` // of a key: milliseconds since the request was sent
+	Text    string   `json:"text,omitempty"`
+}
+
+const eventTime = "2006-01-02T15:04:05.000Z"
+
+// KeyEvent is a sign of life of a key at a time.
+func KeyEvent(at time.Time, e devices.Event) Event {
+	ms := float64(e.Since.Microseconds()) / 1000
+	return Event{Schema: EventSchema, Time: at.UTC().Format(eventTime), Event: EventKey, Status: e.Status, SinceMS: &ms}
+}
+
+// TextEvent is a text of the given kind at a time.
+func TextEvent(at time.Time, kind, text string) Event {
+	return Event{Schema: EventSchema, Time: at.UTC().Format(eventTime), Event: kind, Text: text}
+}
+
+// WriteLine writes v as JSON on one line, in one piece. Text is not escaped for
+// HTML.
+func WriteLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
