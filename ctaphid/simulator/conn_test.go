@@ -31,6 +31,7 @@ func pair(t *testing.T, network string, cfg Config) (*Conn, net.Conn) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { peer.Close() })
+		peer.SetDeadline(time.Now().Add(patience))
 		return conn, peer
 	}
 	here, there := freeAddress(t, UDP), freeAddress(t, UDP)
@@ -47,6 +48,7 @@ func pair(t *testing.T, network string, cfg Config) (*Conn, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { peer.Close() })
+	peer.SetDeadline(time.Now().Add(patience))
 	cfg.Local = here
 	return mustDial(t, network, there, cfg), peer
 }
@@ -72,7 +74,7 @@ func TestReports(t *testing.T) {
 			}
 			n, err := io.ReadAtLeast(peer, got, len(frame(network, report)))
 			if err != nil || !bytes.Equal(got[:n], frame(network, report)) {
-				t.Errorf("%s: the peer got %x, %v", network, got[:n], err)
+				t.Fatalf("%s: the peer got %x, %v", network, got[:n], err)
 			}
 			if _, err := peer.Write(frame(network, report)); err != nil {
 				t.Fatal(err)
@@ -246,7 +248,7 @@ func TestReadGoesOn(t *testing.T) {
 			go there.Write(whole[at:min(at+13, len(whole)-1)])
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errStopped)
 			if _, err := conn.ReadReport(ctx, p); err != errStopped {
-				t.Errorf("with %d bytes: %v", at, err)
+				t.Fatalf("with %d bytes: %v", at, err)
 			}
 			cancel()
 			time.Sleep(time.Minute)

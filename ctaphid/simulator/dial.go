@@ -82,8 +82,12 @@ func resolve(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return net.JoinHostPort(preferred(ips).String(), port), nil
+}
+
+func preferred(ips []netip.Addr) netip.Addr {
 	at := slices.IndexFunc(ips, func(ip netip.Addr) bool { return ip.Unmap().Is4() })
-	return net.JoinHostPort(ips[max(at, 0)].String(), port), nil
+	return ips[max(at, 0)]
 }
 
 // widen gives a datagram socket room for several whole messages: what does not

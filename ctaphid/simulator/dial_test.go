@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -110,6 +111,23 @@ func TestDialByName(t *testing.T) {
 			t.Errorf("%s: connected to %v", network, conn.RemoteAddr())
 		}
 		mustOpen(t, conn, ctaphid.Config{})
+	}
+}
+
+func TestPreferred(t *testing.T) {
+	six, mapped, four := netip.MustParseAddr("::1"), netip.MustParseAddr("::ffff:127.0.0.1"), netip.MustParseAddr("127.0.0.1")
+	for _, c := range []struct {
+		ips  []netip.Addr
+		want netip.Addr
+	}{
+		{[]netip.Addr{six, four}, four},
+		{[]netip.Addr{six, mapped}, mapped},
+		{[]netip.Addr{four, six}, four},
+		{[]netip.Addr{six}, six},
+	} {
+		if got := preferred(c.ips); got != c.want {
+			t.Errorf("%v: %v", c.ips, got)
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -152,6 +154,32 @@ func TestStreamHangsUp(t *testing.T) {
 	}
 }
 
+// TestShortReport: a host that leaves the padding out is understood.
+func TestShortReport(t *testing.T) {
+	s := serve(t, TCP, Config{})
+	sock, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sock.Close()
+	sock.SetDeadline(time.Now().Add(patience))
+	init := []byte("\xff\xff\xff\xff\x86\x00\x08nonce...")
+	ping := []byte("\x00\x00\x00\x01\x81\x00\x14after the longer one")
+	for _, report := range [][]byte{init, ping, ping[:7+8]} { // the last one is filled up with zeros
+		if _, err := sock.Write(frame(TCP, report)); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, 2+64)
+		if _, err := io.ReadFull(sock, answer); err != nil {
+			t.Fatal(err)
+		}
+		want := append(report[:len(report):len(report)], make([]byte, 7+20-min(27, len(report)))...)
+		if report[4] == 0x81 && !bytes.HasPrefix(answer[2:], want) || answer[2+4] != report[4] {
+			t.Errorf("%q is answered by %q", report, answer)
+		}
+	}
+}
+
 func TestStreamHosts(t *testing.T) {
 	s := serve(t, TCP, Config{Hosts: 2})
 	first := mustOpen(t, mustDial(t, TCP, s.address, Config{}), ctaphid.Config{})
@@ -278,6 +306,21 @@ func TestServeHosts(t *testing.T) {
 	})
 }
 
+// TestServeTurns: a host that had to make room and comes back at once is not
+// taken for the one that is leaving.
+func TestServeTurns(t *testing.T) {
+	inEther(t, Config{Hosts: 1}, func(t *testing.T, e *ether, key *counted) {
+		turns := []*socket{e.dial("one", "key"), e.dial("other", "key")}
+		for i := range 200 {
+			turns[i%2].Write(make([]byte, 64))
+		}
+		synctest.Wait()
+		if key.open.Load() != 1 || key.made.Load() != 200 {
+			t.Errorf("%d hosts at once, %d in all", key.open.Load(), key.made.Load())
+		}
+	})
+}
+
 func TestServeIgnores(t *testing.T) {
 	inEther(t, Config{}, func(t *testing.T, e *ether, key *counted) {
 		sock := e.dial("host", "key")
@@ -390,13 +433,13 @@ func (l *busyListener) Addr() net.Addr { return name("key") }
 // TestStreamSitsOut too many open files, and ends on what does not pass.
 func TestStreamSitsOut(t *testing.T) {
 	passing := &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
-	broken := errors.New("broken")
+	broken := &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EINVAL}
 	for _, c := range []struct {
 		errs []error
 		want error
 	}{
 		{[]error{passing, passing, passing}, errStopped},
-		{[]error{passing, broken}, broken},
+		{[]error{passing, broken}, syscall.EINVAL},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errStopped)
