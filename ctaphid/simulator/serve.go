@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -20,18 +21,33 @@ import (
 // sends again. Serve runs until ctx ends, whose cause it returns, or until the
 // socket fails. It closes the socket.
 func Serve(ctx context.Context, conn net.PacketConn, connect func() ctaphid.ReportConn, cfg Config) error {
-	defer conn.Close()
+	ctx, end := closeWith(ctx, conn)
 	cfg, err := cfg.complete()
 	if err != nil {
+		end()
 		return serveError(conn.LocalAddr(), err)
 	}
 	widen(conn)
 	s := &server{conn: conn, connect: connect, cfg: cfg, hosts: make(map[string]*host)}
 	defer s.answers.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	context.AfterFunc(ctx, func() { conn.Close() })
+	defer end()
 	return s.receive(ctx)
+}
+
+// closeWith closes a socket when ctx ends, which ends what waits at it. The
+// function that it returns ends the context that it returns, and waits until
+// the socket is closed.
+func closeWith(ctx context.Context, socket io.Closer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	closed := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		_ = socket.Close()
+		close(closed)
+	})
+	return ctx, func() {
+		cancel()
+		<-closed
+	}
 }
 
 func serveError(at net.Addr, err error) error {

@@ -16,16 +16,15 @@ import (
 // once. ServeStream runs until ctx ends, whose cause it returns, or until the
 // listener fails. It closes the listener.
 func ServeStream(ctx context.Context, l net.Listener, connect func() ctaphid.ReportConn, cfg Config) error {
-	defer l.Close()
+	ctx, end := closeWith(ctx, l)
 	cfg, err := cfg.complete()
 	if err != nil {
+		end()
 		return serveError(l.Addr(), err)
 	}
 	var hosts sync.WaitGroup
 	defer hosts.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	context.AfterFunc(ctx, func() { l.Close() })
+	defer end()
 	room := make(chan struct{}, cfg.Hosts)
 	for {
 		sock, err := accept(ctx, l)
