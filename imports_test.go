@@ -31,6 +31,7 @@ var rules = map[string][]string{
 	"ctaphid":                   {},
 	"ctaphid/internal/sysfs":    {},
 	"ctaphid/hidraw":            {"ctaphid", "ctaphid/internal/sysfs"},
+	"ctaphid/simulator":         {"ctaphid"},
 	"ctaphid/usbhid":            {"ctaphid", "ctaphid/internal/sysfs"},
 	"nfc":                       {},
 	"nfc/pcsc":                  {"nfc"},

@@ -92,6 +92,7 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	s := &session{rand: rand.Reader, opts: devices.Options{Timeout: a.timeout, OnEvent: a.onEvent()}}
 	if err := a.connect(ctx, sel, s); err != nil {
 		_ = s.close() // what went wrong first is what matters
+		a.suggestLocal(sel, err)
 		return nil, err
 	}
 	a.tell("device: %s %s", s.Info.Backend, s.Info.Path)
@@ -120,6 +121,8 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 		return a.openVirtual(sel, s)
 	case devices.KindReplay:
 		return a.openTape(sel, s)
+	case devices.KindUDP, devices.KindTCP:
+		return a.openSimulator(ctx, sel, s)
 	}
 	if sel.Kind == devices.KindTouch {
 		a.note("Touch the security key that you mean.")

@@ -3,6 +3,8 @@ package cmd
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -42,6 +44,46 @@ func TestPromptIsClean(t *testing.T) {
 	for _, i := range []devices.Info{{Product: "key\x1b[2J"}, {Path: "key\x1b[2J"}} {
 		if got := keyName(i); got != "key?[2J" {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+// TestNetworkIsToldOf: who leaves the machine with a session, or lets others in,
+// is told so; who stays on it is not.
+func TestNetworkIsToldOf(t *testing.T) {
+	for address, loopback := range map[string]bool{
+		"127.0.0.1:8111": true, "127.9.9.9:1": true, "[::1]:8111": true, "[::ffff:127.0.0.1]:1": true,
+		"0.0.0.0:8111": false, "[::]:8111": false, "192.0.2.1:1": false, "[fe80::1%eth0]:1": false,
+	} {
+		at := netip.MustParseAddrPort(address)
+		for _, addr := range []net.Addr{net.UDPAddrFromAddrPort(at), net.TCPAddrFromAddrPort(at)} {
+			streams, _, stderr := term.Test("")
+			a := &app{streams: streams}
+			a.tellInClear(addr)
+			inClear := strings.Contains(stderr.String(), "goes over the network in clear")
+			if err := a.tellServing("udp", addr); err != nil {
+				t.Fatal(err)
+			}
+			open := strings.Contains(stderr.String(), "anybody on the network who can reach")
+			if inClear == loopback || open == loopback {
+				t.Errorf("%s: %q", address, stderr)
+			}
+		}
+	}
+}
+
+func TestListenAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		":8111": "127.0.0.1:8111", ":0": "127.0.0.1:0", "0.0.0.0:1": "0.0.0.0:1", "[::1]:1": "[::1]:1", "localhost:1": "localhost:1",
+	} {
+		if got, err := listenAddress(address); got != want || err != nil {
+			t.Errorf("%s: %q, %v", address, got, err)
+		}
+	}
+	for _, address := range []string{"", "8111", "127.0.0.1", "::1:8111"} {
+		var usage usageError
+		if got, err := listenAddress(address); !errors.As(err, &usage) {
+			t.Errorf("%s: %q, %v", address, got, err)
 		}
 	}
 }

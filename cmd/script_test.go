@@ -33,12 +33,21 @@ func TestMain(m *testing.M) {
 //	status N touchstone ARGS...  wants that exit status
 //	same FILE MEMBER VALUE       wants that value of a JSON member (a.b.c)
 //	flip FILE MEMBER             changes one character of a JSON text member
+//	serve NAME ARGS...           starts touchstone --json ARGS, which serves a key;
+//	                             $NAME is then its address, NAME.json its envelope
+//	                             and NAME.err its stderr
+//	halt NAME SIGNAL             sends it interrupt or terminate and wants exit status 0
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: func(e *testscript.Env) error { e.Setenv("TOUCHSTONE_DEVICE", ""); return nil },
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("TOUCHSTONE_DEVICE", "")
+			e.Values[served{}] = map[string]*exec.Cmd{}
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": wantStatus, "same": wantMember, "flip": flipMember,
+			"serve": startServing, "halt": stopServing,
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/ctaphid/simulator"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
@@ -50,7 +51,7 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusInterrupted
 	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector):
 		return statusUsage
-	case errors.As(err, &notOne):
+	case errors.As(err, &notOne), errors.Is(err, simulator.ErrNotRunning):
 		return statusNoDevice
 	case errors.Is(err, errChecksFailed):
 		return statusChecks
@@ -82,6 +83,8 @@ var hints = []struct {
 	{ctap2.StatusUserActionTimeout, "The key was not touched in time."},
 	{ctaphid.CodeInvalidCommand, "The key does not know the command. One that speaks U2F only knows no CTAP2."},
 	{ctaphid.ErrBusy, "Another program is using the key."},
+	{simulator.ErrNotRunning, "Start the simulator, or name the address that it has: --device udp:HOST:PORT or tcp:HOST:PORT."},
+	{simulator.ErrGone, "The simulator has ended. Start it and try again."},
 	{ctaphid.ErrGone, "The key was unplugged. Plug it in and try again."},
 	{nfc.ErrGone, "The card has left the reader. Put it back and try again."},
 	{nfc.SWNotFound, "What is on the reader is no FIDO key."},

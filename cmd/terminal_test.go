@@ -170,6 +170,45 @@ func TestTerminated(t *testing.T) {
 	}
 }
 
+// TestServerKilled ends a simulator by force while a touch is waited for. Over
+// TCP the program sees it at once; over UDP when it cancels.
+func TestServerKilled(t *testing.T) {
+	for _, c := range []struct {
+		network, types, want string
+		exit                 int
+	}{
+		{"tcp", "", "the simulator is gone", 1},
+		{"udp", "\x03", "interrupted", 130},
+	} {
+		server, address := beginServing(t, "--device", "virtual?touch=1h", "virtual", "serve", c.network, "--address", ":0")
+		p := sit(t, "--device", c.network+":"+address, "enroll", "--rp", "example.com", "--user", "alice")
+		p.waits("Touch your security key.")
+		if err := server.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = server.Wait()
+		p.types(c.types)
+		start := time.Now()
+		if exit, shown := p.leaves(); exit != c.exit || !strings.Contains(shown, c.want) {
+			t.Errorf("%s: exit status %d\n%s", c.network, exit, shown)
+		}
+		if took := time.Since(start); took > patience/2 {
+			t.Errorf("%s: it took %v", c.network, took)
+		}
+	}
+}
+
+func beginServing(t *testing.T, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	c := serving(args...)
+	envelope, err := begin(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() })
+	return c, envelope.Address
+}
+
 // BenchmarkStart starts the program and has it tell its version, beside a
 // program that does nothing.
 func BenchmarkStart(b *testing.B) {

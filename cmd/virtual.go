@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 	"github.com/touchstone-fido/touchstone/nfc"
@@ -17,7 +18,8 @@ import (
 )
 
 func (a *app) virtualCommand() *cobra.Command {
-	return group("virtual", "Put the software key before other programs", group("serve", "Serve the software key until told to stop", a.serveVPCDCommand()))
+	return group("virtual", "Put the software key before other programs",
+		group("serve", "Serve the software key until told to stop", a.serveVPCDCommand(), a.serveUDPCommand(), a.serveTCPCommand()))
 }
 
 func (a *app) serveVPCDCommand() *cobra.Command {
@@ -35,31 +37,53 @@ func (a *app) serveVPCDCommand() *cobra.Command {
 }
 
 func (a *app) serveVPCD(ctx context.Context, address string) error {
-	key, err := a.servedKey()
+	sel, err := a.servedSelector()
+	if err != nil {
+		return err
+	}
+	sel.NFC = true // it is a card, whatever the selector says
+	key, err := a.newVirtual(sel)
 	if err != nil {
 		return err
 	}
 	card := nfc.NewEmulator(key, nfc.EmulatorConfig{MaxMessage: virtual.DefaultMessage})
 	err = a.plugIn(ctx, address, card)
-	if errors.Is(context.Cause(ctx), errInterrupted) {
-		err = nil // told to stop
-	}
-	return errors.Join(err, card.Close(), key.Close())
+	return errors.Join(untilTold(ctx, err), card.Close(), key.Close())
 }
 
-// servedKey is the software key that --device names, or a factory-new one. It
-// is a card, whatever the selector says.
-func (a *app) servedKey() (*virtual.Authenticator, error) {
+// servedSelector is the software key that --device names, or a factory-new one.
+func (a *app) servedSelector() (devices.Selector, error) {
 	sel, err := devices.ParseSelector(a.device)
 	if err != nil {
-		return nil, err
+		return sel, err
 	}
 	switch sel.Kind {
 	case devices.KindOnly, devices.KindVirtual:
-		sel.Kind, sel.NFC = devices.KindVirtual, true
-		return a.newVirtual(sel)
+		sel.Kind = devices.KindVirtual
+		return sel, nil
 	}
-	return nil, usageError{fmt.Errorf("virtual serve wants --device virtual[:FILE], not %s", sel)}
+	return sel, usageError{fmt.Errorf("virtual serve wants --device virtual[:FILE], not %s", sel)}
+}
+
+// untilTold is how serving ends: well, when it was told to stop.
+func untilTold(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// announce says where the key is served, before it is: to people, and with
+// --json to the script that waits for it.
+func (a *app) announce(kind, address string) error {
+	at := view.Serving{Kind: kind, Address: address}
+	if err := view.Write(a.streams.Err, false, at); err != nil {
+		return err
+	}
+	if !a.json {
+		return nil
+	}
+	return a.show(at)
 }
 
 // readerWait is how long the virtual reader may take to be there: whoever
@@ -71,7 +95,9 @@ func (a *app) plugIn(ctx context.Context, address string, card *nfc.Emulator) er
 	if err != nil {
 		return fmt.Errorf("virtual reader: %w (is pcscd running, with vsmartcard-vpcd installed?)", err)
 	}
-	a.note("The software key is in the virtual reader at %s.", address)
+	if err := a.announce("vpcd", address); err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	return vpcd.Serve(ctx, conn, card, nil)
 }
 

@@ -159,6 +159,9 @@ func TestSelectorOfInfo(t *testing.T) {
 		"hid:/dev/hidraw3": {Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw3"},
 		"nfc:Reader 00 00": {Transport: devices.NFC, Backend: "pcsc", Path: "Reader 00 00"},
 		"":                 {Transport: devices.USB, Backend: "replay", Path: "tape.jsonl"},
+		"udp:[::1]:8111":   {Transport: devices.USB, Backend: "udp", Path: "[::1]:8111"},
+		"tcp:x:1":          {Transport: devices.USB, Backend: "tcp", Path: "x:1"},
+		"udp:127.0.0.1:8111?local=127.0.0.1:7112": {Transport: devices.USB, Backend: "udp", Path: "127.0.0.1:8111", Local: "127.0.0.1:7112"},
 	} {
 		if got := i.Selector(); got != want {
 			t.Errorf("%+v is %q, want %q", i, got, want)

@@ -18,8 +18,9 @@ const (
 // Info describes one key that can be opened. What is not known is empty.
 type Info struct {
 	Transport    Transport
-	Backend      string // "hidraw", "usbhid", "pcsc", "virtual" or "replay"
-	Path         string // what the backend opens: a device node, a reader's name, a file
+	Backend      string // "hidraw", "usbhid", "pcsc", "virtual", "replay", "udp" or "tcp"
+	Path         string // what the backend opens: a device node, a reader's name, a file, HOST:PORT
+	Local        string // udp: where the answers go to, IP:PORT, if that had to be said
 	VendorID     uint16 // USB
 	ProductID    uint16 // USB
 	Manufacturer string
@@ -63,12 +64,14 @@ type Listing struct {
 	Failures []Failure
 }
 
-// Selector is what a person types to mean this key: hid: and nfc: with the
-// path, or nothing for a key that is no piece of hardware.
+// Selector is what a person types to mean this key: hid:, nfc:, udp: and tcp:
+// with the path, or nothing for the software key and tapes.
 func (i Info) Selector() string {
 	switch i.Backend {
 	case "virtual", "replay":
 		return ""
+	case string(KindUDP), string(KindTCP):
+		return socketSelector(Kind(i.Backend), i.Path, i.Local).String()
 	}
 	switch i.Transport {
 	case USB:

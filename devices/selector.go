@@ -19,26 +19,29 @@ const (
 	KindTouch   Kind = "touch"   // the key that the user touches
 	KindVirtual Kind = "virtual" // the software key
 	KindReplay  Kind = "replay"  // a tape
+	KindUDP     Kind = "udp"     // a simulator, one report in a datagram
+	KindTCP     Kind = "tcp"     // a simulator, each report behind its length
 )
 
 // Selector names one key, as a person does with --device.
 type Selector struct {
 	Kind   Kind
-	Value  string     // after the colon
+	Value  string     // after the colon; of udp and tcp HOST:PORT
 	NFC    bool       // virtual: put it behind APDUs
-	Params url.Values // virtual: after the question mark
+	Params url.Values // virtual and udp: after the question mark
 }
 
 // ErrSelector: a text is no selector.
 var ErrSelector = errors.New("unknown device selector")
 
 // Selectors says which forms there are, for help texts.
-const Selectors = "hid:PATH|SERIAL, nfc:READER, aaguid:UUID, touch, virtual[+nfc][:FILE], replay:FILE"
+const Selectors = "hid:PATH|SERIAL, nfc:READER, aaguid:UUID, touch, virtual[+nfc][:FILE], replay:FILE, udp:HOST:PORT, tcp:HOST:PORT"
 
 // ParseSelector reads a selector: hid:/dev/hidraw3, hid:<serial>, nfc:<part of
 // the reader's name>, aaguid:<uuid>, touch, virtual[+nfc][:<file>][?<params>],
-// replay:<file>, or nothing for the only key that is there. The error wraps
-// [ErrSelector].
+// replay:<file>, udp:<host>:<port>[?local=<ip>:<port>], tcp:<host>:<port>, or
+// nothing for the only key that is there. An address without a host is on
+// 127.0.0.1. The error wraps [ErrSelector].
 func ParseSelector(text string) (Selector, error) {
 	if text == "" {
 		return Selector{}, nil
@@ -48,6 +51,8 @@ func ParseSelector(text string) (Selector, error) {
 	}
 	kind, value, colon := strings.Cut(text, ":")
 	switch k := Kind(kind); {
+	case (k == KindUDP || k == KindTCP) && colon:
+		return parseSocket(k, text, value)
 	case k == KindTouch && !colon:
 		return Selector{Kind: k}, nil
 	case (k == KindHID || k == KindNFC || k == KindAAGUID || k == KindReplay) && value != "":
@@ -81,6 +86,18 @@ func parseVirtual(text, rest string) (Selector, error) {
 	return s, nil
 }
 
+// Local is where the answers of a simulator go to, IP:PORT, if a udp selector
+// says so, else empty.
+func (s Selector) Local() string {
+	if s.Kind != KindUDP {
+		return ""
+	}
+	return s.Params.Get(paramLocal)
+}
+
+// plain are characters that a query may hold as they are, in addresses.
+var plain = strings.NewReplacer("%3A", ":", "%5B", "[", "%5D", "]")
+
 // String is the text that [ParseSelector] reads.
 func (s Selector) String() string {
 	text := string(s.Kind)
@@ -91,7 +108,7 @@ func (s Selector) String() string {
 		text += ":" + s.Value
 	}
 	if len(s.Params) > 0 {
-		text += "?" + s.Params.Encode()
+		text += "?" + plain.Replace(s.Params.Encode())
 	}
 	return text
 }
