@@ -52,6 +52,22 @@ var (
 	virtual = devices.Info{Transport: devices.USB, Backend: "virtual", Manufacturer: "Touchstone", Product: "software key"}
 )
 
+// asked are keys with what they told: all, U2F only, a little, nothing.
+func asked() []devices.Info {
+	told := []devices.Identity{
+		{AAGUID: [16]byte{0x2f, 0xc0, 0x57, 0x9f, 0x81, 0x13, 0x47, 0xea, 0xb1, 0x16, 0xbb, 0x5a, 0x8d, 0xb9, 0x20, 0x2a},
+			Model: "YubiKey 5 Series with NFC", Firmware: "5.4.3", Versions: []string{"U2F_V2", "FIDO_2_0", "FIDO_2_1_PRE"}},
+		{Firmware: "1.1.0", Versions: []string{"U2F_V2"}},
+		{Firmware: "5.7.1", Err: errors.New("key is busy with another program"), Hint: "wait"},
+		{Err: errors.New("no answer")},
+	}
+	keys := []devices.Info{usb, {Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw5", VendorID: 0x1050, ProductID: 0x0120}, usb, card}
+	for i := range keys {
+		keys[i].Identity = &told[i]
+	}
+	return keys
+}
+
 func info(t *testing.T, data string) *ctap2.Info {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(data), ""))
@@ -94,6 +110,14 @@ func results(t *testing.T) map[string]view.Result {
 			LeftOut:  []devices.LeftOut{{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3"}, Reason: errors.New("permission denied"), Hint: "add a rule"}},
 			Looked:   []string{"hidraw"},
 			Failures: []devices.Failure{{Backend: "pcsc", Reason: errors.New("the service does not run"), Hint: "start pcscd"}},
+		}},
+		"device-list-asked": view.DeviceList{Listing: devices.Listing{
+			Devices: asked(),
+			LeftOut: []devices.LeftOut{
+				{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3", Serial: "77"}, Reason: errors.New("permission denied"), Hint: "add a rule"},
+				{Info: card, Reason: errors.New("no FIDO applet on that card")},
+			},
+			Looked: []string{"hidraw", "pcsc"},
 		}},
 		"device-list-none":    view.DeviceList{Listing: devices.Listing{Looked: []string{"hidraw"}}},
 		"device-list-unknown": view.DeviceList{Listing: devices.Listing{Failures: []devices.Failure{{Backend: "hidraw", Reason: errors.New("no such class")}}}},
@@ -141,9 +165,11 @@ func TestGolden(t *testing.T) {
 }
 
 func TestNotesGolden(t *testing.T) {
-	var b bytes.Buffer
-	results(t)["device-list"].(view.DeviceList).Notes(&b)
-	golden(t, "device-list-notes.txt", b.Bytes())
+	for name, notes := range map[string]string{"device-list": "device-list-notes.txt", "device-list-asked": "device-list-asked-notes.txt"} {
+		var b bytes.Buffer
+		results(t)[name].(view.DeviceList).Notes(&b)
+		golden(t, notes, b.Bytes())
+	}
 }
 
 func TestErrorGolden(t *testing.T) {
@@ -215,7 +241,7 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
 	for name := range results(t) {
 		known[name] = true
 	}
