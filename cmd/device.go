@@ -12,7 +12,7 @@ import (
 
 func (a *app) deviceCommand() *cobra.Command {
 	return group("device", "Find security keys and ask what they are",
-		a.deviceListCommand(),
+		a.deviceListCommand(), a.deviceWatchCommand(),
 		&cobra.Command{
 			Use: "info", Short: "Show what a key says of itself (getInfo)", Args: cobra.NoArgs,
 			Example: "  touchstone device info\n  touchstone --device virtual device info\n  touchstone --json --device replay:tape.jsonl device info",

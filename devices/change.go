@@ -30,3 +30,6 @@ type Change struct {
 func (c Change) Usable() bool {
 	return c.Reason == nil && (c.Kind == Present || c.Kind == Added || c.Kind == Changed)
 }
+
+// OfKey reports whether the change is one of a key, and not of a place.
+func (c Change) OfKey() bool { return c.Kind != Failed && c.Kind != Recovered }

@@ -34,6 +34,17 @@ func Write(w io.Writer, asJSON bool, r Result) error {
 	return r.Text(Clean(w))
 }
 
+// WriteLine is [Write] for one of many results: as JSON it is a line, and the
+// line is written at once.
+func WriteLine(w io.Writer, asJSON bool, r Result) error {
+	if !asJSON {
+		return r.Text(Clean(w))
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(r.Envelope())
+}
+
 // Clean returns a writer for text in which there are names and strings that a
 // device or a file chose: control characters, with which they could take over
 // a terminal or turn text around, become question marks.

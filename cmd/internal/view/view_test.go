@@ -164,6 +164,39 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// changes are all kinds of events of a watch.
+func changes() []devices.Change {
+	at := time.Date(2026, 11, 21, 20, 11, 0, 7e6, time.UTC)
+	denied := errors.New("/dev/hidraw3: permission denied")
+	stopped := errors.New("the service does not run")
+	key := func(kind devices.ChangeKind, i devices.Info, reason error, hint string) devices.Change {
+		at = at.Add(time.Millisecond)
+		return devices.Change{Kind: kind, Time: at, Backend: i.Backend, Device: i, Reason: reason, Hint: hint}
+	}
+	asked := asked()
+	return []devices.Change{
+		key(devices.Present, card, nil, ""), key(devices.Added, usb, denied, "add a rule"), key(devices.Changed, usb, nil, ""),
+		key(devices.Removed, usb, nil, ""), key(devices.Added, asked[0], nil, ""), key(devices.Added, asked[2], nil, ""),
+		key(devices.Failed, devices.Info{Backend: "pcsc"}, stopped, "start pcscd"), key(devices.Recovered, devices.Info{Backend: "pcsc"}, nil, ""),
+	}
+}
+
+// TestChangesGolden shows events one by one, as a watch does.
+func TestChangesGolden(t *testing.T) {
+	for ext, asJSON := range map[string]bool{".jsonl": true, ".txt": false} {
+		var b bytes.Buffer
+		for _, c := range changes() {
+			if err := view.WriteLine(&b, asJSON, view.DeviceChange{Change: c}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		golden(t, "device-events"+ext, b.Bytes())
+		if n := bytes.Count(b.Bytes(), []byte("\n")); asJSON && n != len(changes()) {
+			t.Errorf("%d events in %d lines", len(changes()), n)
+		}
+	}
+}
+
 func TestNotesGolden(t *testing.T) {
 	for name, notes := range map[string]string{"device-list": "device-list-notes.txt", "device-list-asked": "device-list-asked-notes.txt"} {
 		var b bytes.Buffer
@@ -241,7 +274,7 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
 	for name := range results(t) {
 		known[name] = true
 	}
