@@ -45,7 +45,7 @@ var changeSigns = map[devices.ChangeKind]string{
 // Text writes a line with the time, a sign for what happened, and what is known
 // of the key, and a second one if there is something to be done.
 func (c DeviceChange) Text(w io.Writer) error {
-	text := fmt.Sprintf("%s %s %s", c.Time.Format("2006-01-02 15:04:05.000"), changeSigns[c.Kind], c.what())
+	text := fmt.Sprintf("%s %s %s", c.Time.Format("2006-01-02 15:04:05.000"), changeSigns[c.Kind], oneLine(c.what()))
 	for _, hint := range c.hints() {
 		text += "\n" + indent(hint)
 	}

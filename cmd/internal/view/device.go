@@ -141,11 +141,12 @@ func (l DeviceList) asked() bool {
 // it: eight columns would be too wide to read.
 func (l DeviceList) row(d Device) []string {
 	if !l.asked() {
-		return []string{d.Selector, d.Transport, d.id(), orDash(d.Product), orDash(d.Serial)}
+		return []string{oneLine(d.Selector), d.Transport, d.id(), orDash(oneLine(d.Product)), orDash(oneLine(d.Serial))}
 	}
+	two := func(above, below string) string { return orDash(oneLine(above)) + "\n" + orDash(oneLine(below)) }
 	return []string{
-		d.Selector + "\n  " + orDash(strings.Join(d.Versions, " ")), d.Transport + "\n",
-		orDash(d.Product) + "\n" + orDash(d.Model), orDash(d.Serial) + "\n" + orDash(d.Firmware), d.id() + "\n" + orDash(d.AAGUID),
+		oneLine(d.Selector) + "\n  " + orDash(oneLine(strings.Join(d.Versions, " "))), d.Transport + "\n",
+		two(d.Product, d.Model), two(d.Serial, d.Firmware), two(d.id(), d.AAGUID),
 	}
 }
 

@@ -70,6 +70,17 @@ func CleanText(text string) string {
 	}, text)
 }
 
+// oneLine is text as [CleanText] has it, on one line: what a key says of itself
+// must not look like another line of the output.
+func oneLine(text string) string {
+	return CleanText(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, text))
+}
+
 // WriteJSON writes v as indented JSON with a newline at its end. Text is not
 // escaped for HTML.
 func WriteJSON(w io.Writer, v any) error {

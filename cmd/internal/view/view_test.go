@@ -268,6 +268,27 @@ func TestNoControlCharacters(t *testing.T) {
 	}
 }
 
+// TestNoForgedLines: what a key says of itself does not look like another key, or
+// another event.
+func TestNoForgedLines(t *testing.T) {
+	evil := usb
+	evil.Product = "Key\nhid:/dev/hidraw9"
+	evil.Identity = &devices.Identity{Versions: []string{"FIDO_2_0\r\nhid:/dev/hidraw8  usb"}, Firmware: "1\n"}
+	var list, event bytes.Buffer
+	if err := view.Write(&list, false, view.DeviceList{Listing: devices.Listing{Devices: []devices.Info{evil}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := view.WriteLine(&event, false, view.DeviceChange{Change: devices.Change{Kind: devices.Added, Device: evil}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(list.String(), "\n"); n != 4 {
+		t.Errorf("%d lines: %s", n, list.String())
+	}
+	if n := strings.Count(event.String(), "\n"); n != 1 {
+		t.Errorf("%d lines: %s", n, event.String())
+	}
+}
+
 // TestNoGoldenIsLeftOver fails on a golden file that no test reads.
 func TestNoGoldenIsLeftOver(t *testing.T) {
 	files, err := os.ReadDir("testdata")
