@@ -79,7 +79,7 @@ func Run(ctx context.Context, streams *term.Streams, args []string) int {
 // fail tells the error that ends the program.
 func (a *app) fail(err error, exit int, asJSON bool) {
 	if a.linesOnly() {
-		_ = view.WriteLine(a.streams.Err, view.NewError(err, exit, hint(err)))
+		_ = view.WriteJSONLine(a.streams.Err, view.NewError(err, exit, hint(err)))
 		return
 	}
 	view.Error(a.streams.Err, asJSON, err, exit, hint(err))

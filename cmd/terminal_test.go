@@ -158,6 +158,16 @@ func TestTerminalInterrupt(t *testing.T) {
 	}
 }
 
+// TestTerminalWatch ends a watch as people do.
+func TestTerminalWatch(t *testing.T) {
+	p := sit(t, "-v", "device", "watch")
+	p.waits("watching for keys")
+	p.types("\x03")
+	if exit, shown := p.leaves(); exit != 130 || !strings.Contains(shown, "interrupted") {
+		t.Errorf("exit status %d\n%s", exit, shown)
+	}
+}
+
 // TestTerminated ends the program as a service manager does.
 func TestTerminated(t *testing.T) {
 	p := sit(t, "--device", "virtual?touch=1h", "enroll", "--rp", "example.com", "--user", "alice")

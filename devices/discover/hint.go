@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
 	"github.com/touchstone-fido/touchstone/ctaphid/usbhid"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
@@ -23,6 +25,9 @@ var hints = []struct {
 	{usbhid.ErrNoUSB, "a container needs /sys and /dev/bus/usb"},
 	{usbhid.ErrNotBuilt, "install a C compiler and rebuild with CGO_ENABLED=1; on Linux the backend hidraw needs neither"},
 	{usbhid.ErrElevation, "start the terminal with \"Run as administrator\""},
+	{ctaphid.ErrBusy, "wait until the other program is done with the key"},
+	{ErrTakesOver, "the backend hidraw does not"},
+	{ctap2.ErrTimeout, "if it stays so, unplug the key, or take the card off the reader, and put it back"},
 	{ErrBackend, "the HID backends are hidraw and usbhid"},
 	{pcsc.ErrNoCard, "put the key on the reader"},
 	{pcsc.ErrMute, "take the key off the reader and put it back"},

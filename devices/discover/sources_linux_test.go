@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
@@ -96,6 +98,39 @@ func TestListHidrawWithoutNode(t *testing.T) {
 	if !reflect.DeepEqual(o.Info, want) || !errors.Is(o.Reason, hidraw.ErrNoNode) || o.Hint == "" {
 		t.Errorf("got %+v", o)
 	}
+}
+
+// TestWatchHidraw gives a key its node while the watch goes on, and takes the key
+// away.
+func TestWatchHidraw(t *testing.T) {
+	dir := root(t, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	steps := []struct {
+		want string
+		next func() error
+	}{
+		{"present", func() error { return os.WriteFile(filepath.Join(dir, "dev/hidraw3"), nil, 0o600) }},
+		{"changed", func() error {
+			return errors.Join(os.RemoveAll(filepath.Join(dir, "sys/class/hidraw/hidraw3")), os.Remove(filepath.Join(dir, "dev/hidraw3")))
+		}},
+		{"removed", nil},
+	}
+	for c := range Watch(ctx, Options{Root: dir, HIDBackend: Hidraw}) {
+		if c.Backend == PCSC {
+			continue
+		}
+		if step := steps[0]; string(c.Kind) != step.want || (c.Reason == nil) != (c.Kind != devices.Present) ||
+			!reflect.DeepEqual(c.Device, key(Hidraw, filepath.Join(dir, "dev/hidraw3"))) {
+			t.Fatalf("%+v, want %s", c, step.want)
+		} else if step.next == nil {
+			return
+		} else if err := step.next(); err != nil {
+			t.Fatal(err)
+		}
+		steps = steps[1:]
+	}
+	t.Fatalf("nothing told that it was %s", steps[0].want)
 }
 
 func TestListNoClass(t *testing.T) {

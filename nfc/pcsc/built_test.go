@@ -91,4 +91,16 @@ func TestNoService(t *testing.T) {
 	_, err = Open(t.Context(), "r")
 	wantKind(t, err, "open", ErrNoService)
 	wantKind(t, Wait(t.Context(), "r"), "wait for card", ErrNoService)
+	wantKind(t, Watch(t.Context(), func() { t.Error("something has changed") }), "watch", ErrNoService)
+}
+
+// TestMarks: no two watchers share a name with each other or with anybody, and
+// Windows gets no zero byte.
+func TestMarks(t *testing.T) {
+	if a, b := markOf("linux", 1), markOf("linux", 2); a == b || a[0] != 0 || b[0] != 0 {
+		t.Errorf("%q, %q", a, b)
+	}
+	if got := markOf("windows", 1); got != "" {
+		t.Errorf("%q", got)
+	}
 }

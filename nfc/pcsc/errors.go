@@ -36,10 +36,10 @@ var (
 
 // Error is a failed PC/SC operation.
 type Error struct {
-	// Op says what was being done: list readers, wait for card, open,
+	// Op says what was being done: list readers, watch, wait for card, open,
 	// transmit or close.
 	Op string
-	// Reader is the name of the reader, empty for list readers.
+	// Reader is the name of the reader, empty for list readers and watch.
 	Reader string
 	// Err is the kind: one of this package's errors, nfc.ErrGone or
 	// nfc.ErrClosed, the cause with which a context ended, or the service's

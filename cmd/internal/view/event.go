@@ -1,8 +1,6 @@
 package view
 
 import (
-	"encoding/json"
-	"io"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/devices"
@@ -39,12 +37,4 @@ func KeyEvent(at time.Time, e devices.Event) Event {
 // TextEvent is a text of the given kind at a time.
 func TextEvent(at time.Time, kind, text string) Event {
 	return Event{Schema: EventSchema, Time: at.UTC().Format(eventTime), Event: kind, Text: text}
-}
-
-// WriteLine writes v as JSON on one line, in one piece. Text is not escaped for
-// HTML.
-func WriteLine(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }

@@ -17,7 +17,7 @@ func TestEventLines(t *testing.T) {
 		view.KeyEvent(at, devices.Event{Status: devices.EventDone, Since: 1234567 * time.Microsecond}),
 		view.TextEvent(at, view.EventNote, "two <lines>\nof text"),
 	} {
-		if err := view.WriteLine(&lines, e); err != nil {
+		if err := view.WriteJSONLine(&lines, e); err != nil {
 			t.Fatal(err)
 		}
 	}

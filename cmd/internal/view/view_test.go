@@ -52,6 +52,22 @@ var (
 	virtual = devices.Info{Transport: devices.USB, Backend: "virtual", Manufacturer: "Touchstone", Product: "software key"}
 )
 
+// asked are keys with what they told: all, U2F only, a little, nothing.
+func asked() []devices.Info {
+	told := []devices.Identity{
+		{AAGUID: [16]byte{0x2f, 0xc0, 0x57, 0x9f, 0x81, 0x13, 0x47, 0xea, 0xb1, 0x16, 0xbb, 0x5a, 0x8d, 0xb9, 0x20, 0x2a},
+			Model: "YubiKey 5 Series with NFC", Firmware: "5.4.3", Versions: []string{"U2F_V2", "FIDO_2_0", "FIDO_2_1_PRE"}},
+		{Firmware: "1.1.0", Versions: []string{"U2F_V2"}},
+		{Firmware: "5.7.1", Err: errors.New("key is busy with another program"), Hint: "wait"},
+		{Err: errors.New("no answer")},
+	}
+	keys := []devices.Info{usb, {Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw5", VendorID: 0x1050, ProductID: 0x0120}, usb, card}
+	for i := range keys {
+		keys[i].Identity = &told[i]
+	}
+	return keys
+}
+
 func info(t *testing.T, data string) *ctap2.Info {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(data), ""))
@@ -94,6 +110,14 @@ func results(t *testing.T) map[string]view.Result {
 			LeftOut:  []devices.LeftOut{{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3"}, Reason: errors.New("permission denied"), Hint: "add a rule"}},
 			Looked:   []string{"hidraw"},
 			Failures: []devices.Failure{{Backend: "pcsc", Reason: errors.New("the service does not run"), Hint: "start pcscd"}},
+		}},
+		"device-list-asked": view.DeviceList{Listing: devices.Listing{
+			Devices: asked(),
+			LeftOut: []devices.LeftOut{
+				{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3", Serial: "77"}, Reason: errors.New("permission denied"), Hint: "add a rule"},
+				{Info: card, Reason: errors.New("no FIDO applet on that card")},
+			},
+			Looked: []string{"hidraw", "pcsc"},
 		}},
 		"device-list-none":    view.DeviceList{Listing: devices.Listing{Looked: []string{"hidraw"}}},
 		"device-list-unknown": view.DeviceList{Listing: devices.Listing{Failures: []devices.Failure{{Backend: "hidraw", Reason: errors.New("no such class")}}}},
@@ -141,10 +165,45 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// changes are all kinds of events of a watch.
+func changes() []devices.Change {
+	at := time.Date(2026, 11, 21, 20, 11, 0, 7e6, time.UTC)
+	denied := errors.New("/dev/hidraw3: permission denied")
+	stopped := errors.New("the service does not run")
+	key := func(kind devices.ChangeKind, i devices.Info, reason error, hint string) devices.Change {
+		at = at.Add(time.Millisecond)
+		return devices.Change{Kind: kind, Time: at, Backend: i.Backend, Device: i, Reason: reason, Hint: hint}
+	}
+	asked := asked()
+	return []devices.Change{
+		key(devices.Present, card, nil, ""), key(devices.Added, usb, denied, "add a rule"), key(devices.Changed, usb, nil, ""),
+		key(devices.Removed, usb, nil, ""), key(devices.Added, asked[0], nil, ""), key(devices.Added, asked[2], nil, ""),
+		key(devices.Failed, devices.Info{Backend: "pcsc"}, stopped, "start pcscd"), key(devices.Recovered, devices.Info{Backend: "pcsc"}, nil, ""),
+	}
+}
+
+// TestChangesGolden shows events one by one, as a watch does.
+func TestChangesGolden(t *testing.T) {
+	for ext, asJSON := range map[string]bool{".jsonl": true, ".txt": false} {
+		var b bytes.Buffer
+		for _, c := range changes() {
+			if err := view.WriteLine(&b, asJSON, view.DeviceChange{Change: c}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		golden(t, "device-events"+ext, b.Bytes())
+		if n := bytes.Count(b.Bytes(), []byte("\n")); asJSON && n != len(changes()) {
+			t.Errorf("%d events in %d lines", len(changes()), n)
+		}
+	}
+}
+
 func TestNotesGolden(t *testing.T) {
-	var b bytes.Buffer
-	results(t)["device-list"].(view.DeviceList).Notes(&b)
-	golden(t, "device-list-notes.txt", b.Bytes())
+	for name, notes := range map[string]string{"device-list": "device-list-notes.txt", "device-list-asked": "device-list-asked-notes.txt"} {
+		var b bytes.Buffer
+		results(t)[name].(view.DeviceList).Notes(&b)
+		golden(t, notes, b.Bytes())
+	}
 }
 
 func TestErrorGolden(t *testing.T) {
@@ -210,13 +269,34 @@ func TestNoControlCharacters(t *testing.T) {
 	}
 }
 
+// TestNoForgedLines: what a key says of itself does not look like another key, or
+// another event.
+func TestNoForgedLines(t *testing.T) {
+	evil := usb
+	evil.Product = "Key\nhid:/dev/hidraw9"
+	evil.Identity = &devices.Identity{Versions: []string{"FIDO_2_0\r\nhid:/dev/hidraw8  usb"}, Firmware: "1\n"}
+	var list, event bytes.Buffer
+	if err := view.Write(&list, false, view.DeviceList{Listing: devices.Listing{Devices: []devices.Info{evil}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := view.WriteLine(&event, false, view.DeviceChange{Change: devices.Change{Kind: devices.Added, Device: evil}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(list.String(), "\n"); n != 4 {
+		t.Errorf("%d lines: %s", n, list.String())
+	}
+	if n := strings.Count(event.String(), "\n"); n != 1 {
+		t.Errorf("%d lines: %s", n, event.String())
+	}
+}
+
 // TestNoGoldenIsLeftOver fails on a golden file that no test reads.
 func TestNoGoldenIsLeftOver(t *testing.T) {
 	files, err := os.ReadDir("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
 	for name := range results(t) {
 		known[name] = true
 	}
