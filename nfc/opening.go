@@ -75,10 +75,7 @@ func (t *transaction) limit(n int) {
 
 // shortRoom is the most data that a short APDU carries on this reader.
 func (t *transaction) shortRoom() int {
-	if n := t.manner.Load().MaxAPDU.Value; n > 0 {
-		return min(maxShortNc, n-(maxShortAPDU-maxShortNc))
-	}
-	return maxShortNc
+	return Traits{MaxAPDU: t.manner.Load().MaxAPDU.Value}.Room()
 }
 
 // extendedRoom is the most data that an extended APDU carries on this reader.

@@ -37,6 +37,15 @@ type Traits struct {
 	ATR []byte
 }
 
+// Room is the most bytes of data that a short command APDU carries over the
+// connection: 255, or less where the reader takes less.
+func (t Traits) Room() int {
+	if t.MaxAPDU < minMaxAPDU {
+		return maxShortNc
+	}
+	return min(maxShortNc, t.MaxAPDU-(maxShortAPDU-maxShortNc))
+}
+
 // maxShortAPDU is the longest short command: header, Lc, data, Le. A reader
 // that carries no more has no room for extended lengths.
 const maxShortAPDU = 4 + 1 + maxShortNc + 1
