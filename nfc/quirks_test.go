@@ -43,6 +43,10 @@ func TestEmulatorExactLe(t *testing.T) {
 			t.Errorf("%x was run %d times", msg, times)
 		}
 	}
+	r.expect("8010800001 99 00 -> 6c02", "8010000001 99 02 -> 0099 9000")
+	if ran["\x99"] != 2 {
+		t.Errorf("a command of another P1 got the answer that waited: %v", ran)
+	}
 	r.expect("80108000ff"+strings.Repeat("01", 255)+"05 -> 6c00",
 		"80108000ff"+strings.Repeat("01", 255)+"00 -> 00"+strings.Repeat("01", 255)+"9000")
 	needs := newRaw(t, &fakeKey{}, EmulatorConfig{Quirks: Quirks{NeedLe: true}})
