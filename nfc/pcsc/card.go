@@ -29,6 +29,7 @@ type card struct {
 
 	held   bool        // in a transaction; the worker's
 	queued atomic.Bool // waiting for one
+	late   atomic.Bool // Open has waited for patience already
 }
 
 // request is something for the worker to do, and where it puts what comes of
@@ -54,6 +55,8 @@ func newCard(reader string, l link) *card {
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 	}
+	_, waited := l.(*late)
+	c.late.Store(waited)
 	go c.run()
 	return c
 }
@@ -69,7 +72,8 @@ func (c *card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 }
 
 // Claim waits until no other program holds the card, and then keeps it from
-// them, for as long as commands come. It calls waiting after a second.
+// them, for as long as commands come. It calls waiting after a second, the one
+// that Open may have waited included.
 func (c *card) Claim(ctx context.Context, waiting func()) error {
 	r := c.ask(ctx, waiting, func() reply { return reply{err: c.hold()} })
 	return wrap("claim", c.reader, r.err)
@@ -97,6 +101,9 @@ func (c *card) ask(ctx context.Context, waiting func(), work func() reply) reply
 		return reply{err: context.Cause(ctx)}
 	}
 	notice := time.NewTimer(patience)
+	if c.late.Load() {
+		notice.Reset(retry)
+	}
 	defer notice.Stop()
 	requests, quit := c.requests, c.quit
 	for {
@@ -122,6 +129,7 @@ func (c *card) notify(waiting func()) func() {
 	if waiting == nil || !c.queued.Load() {
 		return waiting
 	}
+	c.late.Store(false)
 	waiting()
 	return nil
 }
@@ -194,6 +202,7 @@ func (c *card) hold() error {
 	}
 	err := c.link.begin()
 	c.held = err == nil
+	c.late.Store(false)
 	if c.closing() {
 		return nfc.ErrClosed
 	}

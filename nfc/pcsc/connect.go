@@ -38,9 +38,10 @@ func connect(ctx context.Context, reader string) (link, error) {
 		case r := <-results:
 			return r.link, r.err
 		case <-slow.C:
-			if system.shared(reader) {
+			if shared, _ := await(ctx, func() (bool, error) { return system.shared(reader), nil }, nil); shared {
 				return &late{results: results}, nil
 			}
+			slow.Reset(patience)
 		case <-ctx.Done():
 			go abandon(results)
 			if refused.Load() {

@@ -79,7 +79,7 @@ func newRigOf(t *testing.T, card vpcd.CardDevice, atr []byte) *rig {
 	if os.Getenv("TOUCHSTONE_PCSCD") != "1" {
 		t.Skip("NOT RUN: needs pcscd with the vpcd driver and TOUCHSTONE_PCSCD=1; see the top of pcscd_test.go")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	r := &rig{
 		t: t, ctx: ctx, served: make(chan error, 1), left: make(chan struct{}),
