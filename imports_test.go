@@ -36,6 +36,7 @@ var rules = map[string][]string{
 	"nfc":                       {},
 	"nfc/pcsc":                  {"nfc"},
 	"nfc/vpcd":                  {"nfc"},
+	"nfc/nfctest":               {"nfc"},
 	"fixtures":                  {},
 	"relyingparty":              append([]string{"ctap2/webauthn"}, leaves...),
 	"devices":                   append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),

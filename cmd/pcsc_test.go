@@ -113,6 +113,30 @@ func TestPCSCDelayedTouch(t *testing.T) {
 	}
 }
 
+// TestPCSCDecisions: what an applet finds out about the reader and the card is
+// told with -v, and the same again when the session replays.
+func TestPCSCDecisions(t *testing.T) {
+	serve(t, "virtual")
+	tape := filepath.Join(t.TempDir(), "tape.jsonl")
+	for _, device := range []string{"nfc:" + reader, "replay:" + tape} {
+		args := []string{"-v", "--device", device, "device", "info"}
+		if !strings.HasPrefix(device, "replay:") {
+			args = append([]string{"--record", tape}, args...)
+		}
+		exit, _, errs := run(t, "", args...)
+		var told []string
+		for line := range strings.Lines(errs) {
+			if strings.HasPrefix(line, "nfc: ") {
+				told = append(told, strings.TrimSpace(line))
+			}
+		}
+		want := []string{"nfc: protocol T=1: the reader says so", "nfc: short APDUs: every card takes them"}
+		if exit != 0 || !slices.Equal(told, want) {
+			t.Errorf("%s: exit status %d, told %q, want %q\n%s", device, exit, told, want, errs)
+		}
+	}
+}
+
 // TestPCSCDeviceList finds the card, and leaves the empty reader out.
 func TestPCSCDeviceList(t *testing.T) {
 	serve(t, "virtual")

@@ -9,9 +9,11 @@ import (
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/simulator"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/nfc"
+	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
 
 // Exit statuses. They are a promise.
@@ -86,7 +88,11 @@ var hints = []struct {
 	{simulator.ErrNotRunning, "Start the simulator, or name the address that it has: --device udp:HOST:PORT or tcp:HOST:PORT."},
 	{simulator.ErrGone, "The simulator has ended. Start it and try again."},
 	{ctaphid.ErrGone, "The key was unplugged. Plug it in and try again."},
+	{pcsc.ErrNoReader, "The reader was unplugged, or has another name. Plug it in, and look with \"touchstone device list\"."},
+	{pcsc.ErrNoService, "The PC/SC service does not run, or was stopped. Start it and try again."},
 	{nfc.ErrGone, "The card has left the reader. Put it back and try again."},
+	{pcsc.ErrReset, "Another program has reset the card, and what was under way is lost. Try again."},
+	{nfc.ErrTransmission, "Hold the card still on the reader and try again. Whether the key has done what it was asked for is not known."},
 	{nfc.SWNotFound, "What is on the reader is no FIDO key."},
 	{ctap2.ErrTimeout, "Touch the key when it blinks, or allow more time with --timeout."},
 }
@@ -103,11 +109,16 @@ func hint(err error) string {
 		return "The tape ends before the session does."
 	case errors.As(err, &mismatch), errors.As(err, &end):
 		return "The tape holds another session than the one that this command asks for."
+	case errors.Is(err, pcsc.ErrInUse): // even if it ended with the time limit
+		return discover.Hint(err)
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.when) {
 			return h.hint
 		}
+	}
+	if service := (*pcsc.Error)(nil); errors.As(err, &service) {
+		return discover.Hint(err)
 	}
 	return ""
 }

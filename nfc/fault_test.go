@@ -104,7 +104,7 @@ func TestChainFaults(t *testing.T) {
 			card := play(t, "9010800002 0101", "9000", "9010800002 0101", "",
 				selectHex, "5532465f56329000", "80108000010400", "009000")
 			card.steps[2].answer, card.steps[2].err = c.fault.answer, c.fault.err
-			a := open(t, card, Config{ChunkSize: 2})
+			a := open(t, card, Config{Encoding: EncodingShort, ChunkSize: 2})
 			_, err := a.Exchange(t.Context(), bytes.Repeat([]byte{1}, 6))
 			if !errors.Is(err, c.kind) {
 				t.Errorf("error %v, want %v", err, c.kind)

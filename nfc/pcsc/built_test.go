@@ -53,7 +53,7 @@ func TestDescribe(t *testing.T) {
 		scard.StateEmpty | scard.StateUnavailable:       {Name: "r"},
 		scard.StatePresent:                              {Name: "r", ATR: atr, CardPresent: true},
 		scard.StatePresent | scard.StateInuse:           {Name: "r", ATR: atr, CardPresent: true},
-		scard.StatePresent | scard.StateExclusive:       {Name: "r", ATR: atr, CardPresent: true, Err: ErrInUse},
+		scard.StatePresent | scard.StateExclusive:       {Name: "r", ATR: atr, CardPresent: true, Err: errExclusive},
 		scard.StatePresent | scard.StateMute:            {Name: "r", ATR: atr, CardPresent: true, Err: ErrMute},
 		scard.StatePresent | scard.StateChanged | 7<<16: {Name: "r", ATR: atr, CardPresent: true},
 	} {

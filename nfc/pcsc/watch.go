@@ -36,9 +36,9 @@ type watcher interface {
 	close()
 }
 
-// insist is the time between two tries to cancel: the first may come before next
+// persistence is the time between two tries to cancel: the first may come before next
 // has begun to wait.
-const insist = 10 * time.Millisecond
+const persistence = 10 * time.Millisecond
 
 func nextOf(ctx context.Context, w watcher) error {
 	news := make(chan error, 1)
@@ -48,7 +48,7 @@ func nextOf(ctx context.Context, w watcher) error {
 		return err
 	case <-ctx.Done():
 	}
-	again := time.NewTicker(insist)
+	again := time.NewTicker(persistence)
 	defer again.Stop()
 	for {
 		w.cancel()

@@ -57,7 +57,7 @@ func TestPcscdWatch(t *testing.T) {
 	l.until("the beginning", func() bool { return r.find().CardPresent })
 	r.conn.Close()
 	l.until("a card that leaves", func() bool { return !r.find().CardPresent })
-	r.insert()
+	r.insert(r.card, nil)
 	l.until("a card that comes", func() bool { return r.find().CardPresent })
 	key := r.applet(nfc.Config{})
 	r.echo(key, 1)

@@ -47,7 +47,7 @@ func TestWatch(t *testing.T) {
 		cancel(enough)
 		start := time.Now()
 		wantKind(t, <-ended, "watch", enough)
-		if took := time.Since(start); took != insist || w.cancels != 2 || !w.closed || len(looks) != 0 {
+		if took := time.Since(start); took != persistence || w.cancels != 2 || !w.closed || len(looks) != 0 {
 			t.Errorf("ended after %v and %d cancels, closed %v, %d more looks", took, w.cancels, w.closed, len(looks))
 		}
 	})
