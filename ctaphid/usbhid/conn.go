@@ -27,6 +27,10 @@ const (
 	maxReport = 4096 // bytes; USB allows 3072 in an interrupt transfer
 	queued    = 256  // reports; the longest message has 129
 
+	// The library gives up on a report that the device does not take after a
+	// second, by its own clock.
+	patience = 950 * time.Millisecond
+
 	// A device that was pulled out is listed for a moment after reads fail.
 	leaving      = 300 * time.Millisecond
 	leavingCheck = 10 * time.Millisecond
@@ -35,10 +39,10 @@ const (
 // Conn is an open interface. One goroutine owns all reads and keeps what comes
 // until somebody asks for it.
 type Conn struct {
-	dev     handle
-	path    string
-	system  system
-	present func() bool // whether the system still lists the device
+	dev    handle
+	path   string
+	system system
+	around surroundings
 
 	reports chan []byte
 	lost    atomic.Bool   // a report was dropped; none is taken until that is told
@@ -49,21 +53,22 @@ type Conn struct {
 	once    sync.Once
 	err     error // of closing
 
-	writing sync.Mutex
-	out     []byte
+	turn chan struct{} // holds a token while a report is sent, and for good once closed
+	out  []byte        // of the holder of the turn
 }
 
 var _ ctaphid.ReportConn = (*Conn)(nil)
 
-func newConn(dev handle, path string, sys system, present func() bool) *Conn {
+func newConn(dev handle, path string, sys system, around surroundings) *Conn {
 	if sys.oneCall {
 		dev = &oneCall{handle: dev}
 	}
 	c := &Conn{
-		dev: dev, path: path, system: sys, present: present,
+		dev: dev, path: path, system: sys, around: around,
 		reports: make(chan []byte, queued),
 		ended:   make(chan struct{}),
 		closing: make(chan struct{}),
+		turn:    make(chan struct{}, 1),
 	}
 	go c.read()
 	return c
@@ -77,7 +82,7 @@ func (c *Conn) read() {
 	for !c.isClosing() {
 		n, err := c.dev.ReadTimeout(buf, int(c.system.slice/time.Millisecond))
 		if err != nil {
-			c.endErr = c.failed("read", err)
+			c.endErr = c.failed("read", c.system.unexplained(err))
 			return
 		}
 		if n > 0 {
@@ -140,37 +145,77 @@ func (c *Conn) deliver(p, report []byte) (int, error) {
 	return copy(p, report), nil
 }
 
-// WriteReport sends one report. The library waits up to a second for the
-// device, and ctx cannot shorten that.
+// WriteReport sends one report. The library waits up to a second for the device;
+// an error then wraps ctaphid.ErrTimeout. When ctx ends or the connection is
+// closed meanwhile, WriteReport returns and leaves the report to its fate.
 func (c *Conn) WriteReport(ctx context.Context, p []byte) error {
+	if err := c.takeTurn(ctx); err != nil {
+		return err
+	}
+	c.out = c.system.frame(c.out[:0], p)
+	sent := make(chan error, 1)
+	go func() {
+		err := c.send()
+		<-c.turn
+		sent <- err
+	}()
+	select {
+	case err := <-sent:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.closing:
+		return c.failed("write", ctaphid.ErrClosed)
+	}
+}
+
+// takeTurn waits until the library is done with the report before.
+func (c *Conn) takeTurn(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	if c.isClosing() {
 		return c.failed("write", ctaphid.ErrClosed)
 	}
-	c.out = c.system.frame(c.out[:0], p)
-	n, err := c.dev.Write(c.out)
-	if err == nil && n < len(c.out) {
-		err = io.ErrShortWrite
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.closing:
+		return c.failed("write", ctaphid.ErrClosed)
 	}
-	if err != nil {
-		return c.failed("write", err)
-	}
-	return nil
 }
 
-// Close ends waiting reads at once, waits until the library has left the calls
-// that are under way, and gives the interface back to the system.
+// send has the library send what is in c.out.
+func (c *Conn) send() error {
+	start := time.Now()
+	n, err := c.dev.Write(c.out)
+	switch {
+	case err == nil && n == len(c.out):
+		return nil
+	case err == nil:
+		err = io.ErrShortWrite
+	case time.Since(start) >= patience:
+		err = fmt.Errorf("%w: the device takes no report", ctaphid.ErrTimeout)
+	default:
+		err = c.system.unexplained(err)
+	}
+	return c.failed("write", err)
+}
+
+// Close ends waiting calls at once, waits until the library has left those that
+// are under way, a second at most, and gives the interface back to the system.
+// The error is an [*UnboundError] if the system does not take it.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
 		close(c.closing)
 		<-c.ended
-		c.writing.Lock()
-		defer c.writing.Unlock()
-		c.err = c.dev.Close()
+		c.turn <- struct{}{}
+		c.err = errors.Join(c.dev.Close(), c.around.restore(c.path))
+		if c.err != nil {
+			c.err = fmt.Errorf("usbhid: close %s: %w", c.path, c.err)
+		}
 	})
 	return c.err
 }
@@ -194,7 +239,7 @@ func (c *Conn) failed(op string, err error) error {
 	case c.isClosing():
 		err = ctaphid.ErrClosed
 	case gone:
-		err = fmt.Errorf("%w (%w)", ctaphid.ErrGone, err)
+		err = ctaphid.ErrGone
 	}
 	return fmt.Errorf("usbhid: %s %s: %w", op, c.path, err)
 }
@@ -204,7 +249,7 @@ func (c *Conn) failed(op string, err error) error {
 func (c *Conn) left() bool {
 	end := time.After(leaving)
 	for !c.isClosing() {
-		if !c.present() {
+		if !c.around.present(c.path) {
 			return true
 		}
 		select {

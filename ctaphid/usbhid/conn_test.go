@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -88,18 +90,47 @@ func (k *fakeKey) Close() error {
 	return nil
 }
 
-func (k *fakeKey) present() bool {
-	select {
-	case <-k.unplugged:
-		return false
-	default:
-		return true
-	}
+// fakeSurroundings is a system with one device. What is not set goes well.
+type fakeSurroundings struct {
+	listed func() bool
+	// errors of the methods
+	settled, reason, restored error
+
+	calls []string
+}
+
+func (f *fakeSurroundings) present(string) bool { return f.listed == nil || f.listed() }
+
+func (f *fakeSurroundings) settle(Device) error {
+	f.calls = append(f.calls, "settle")
+	return f.settled
+}
+
+func (f *fakeSurroundings) obstacle(string) error {
+	f.calls = append(f.calls, "obstacle")
+	return f.reason
+}
+
+func (f *fakeSurroundings) restore(string) error {
+	f.calls = append(f.calls, "restore")
+	return f.restored
+}
+
+// here is where the key is listed until it is pulled out.
+func (k *fakeKey) here() *fakeSurroundings {
+	return &fakeSurroundings{listed: func() bool {
+		select {
+		case <-k.unplugged:
+			return false
+		default:
+			return true
+		}
+	}}
 }
 
 // open connects to the key. The connection is closed with the test.
 func (k *fakeKey) open(t *testing.T, goos string) *Conn {
-	c := newConn(k, "1-1:1.0", systemFor(goos), k.present)
+	c := newConn(k, "1-1:1.0", systemFor(goos), k.here())
 	t.Cleanup(func() { k.finish(t, c) })
 	return c
 }
@@ -160,28 +191,72 @@ func TestWriteReportFails(t *testing.T) {
 		name      string
 		n         int
 		err       error
+		took      time.Duration
 		unplugged bool
 		want      error
 	}{
-		{"short", 64, nil, false, io.ErrShortWrite},
-		{"stuck", 0, errLibrary, false, errLibrary},
-		{"unplugged", 0, errLibrary, true, ctaphid.ErrGone},
+		{"short", 64, nil, 0, false, io.ErrShortWrite},
+		{"refused", 0, errLibrary, 0, false, ErrUnexplained},
+		{"not taken", 0, errLibrary, time.Second, false, ctaphid.ErrTimeout},
+		{"unplugged", 0, errLibrary, 0, true, ctaphid.ErrGone},
+		{"unplugged after a while", 0, errLibrary, time.Second, true, ctaphid.ErrGone},
 	}
+	kinds := []error{io.ErrShortWrite, ErrUnexplained, ctaphid.ErrTimeout, ctaphid.ErrGone, ctaphid.ErrClosed, errLibrary}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, k *fakeKey) {
-				k.write = func([]byte) (int, error) { return tt.n, tt.err }
+				k.write = func([]byte) (int, error) { time.Sleep(tt.took); return tt.n, tt.err }
 				c := k.open(t, "linux")
 				if tt.unplugged {
 					close(k.unplugged)
 				}
 				err := c.WriteReport(t.Context(), report(1))
-				if !errors.Is(err, tt.want) || errors.Is(err, ctaphid.ErrGone) != tt.unplugged {
-					t.Errorf("got %v, want %v", err, tt.want)
+				for _, kind := range kinds {
+					if errors.Is(err, kind) != (kind == tt.want) {
+						t.Errorf("got %v, want %v", err, tt.want)
+					}
 				}
 			})
 		})
 	}
+}
+
+// TestLibraryError: a text of the library is kept where it says something.
+func TestLibraryError(t *testing.T) {
+	for goos, kept := range map[string]bool{"linux": false, "darwin": true, "windows": true} {
+		err := systemFor(goos).unexplained(errLibrary)
+		if !errors.Is(err, ErrUnexplained) || errors.Is(err, errLibrary) != kept {
+			t.Errorf("%s: got %v", goos, err)
+		}
+	}
+}
+
+// TestWriteReportEndsWithContext: the caller is free at once when the device
+// takes nothing, and the library's call is alone for as long as it lasts.
+func TestWriteReportEndsWithContext(t *testing.T) {
+	bubble(t, func(t *testing.T, k *fakeKey) {
+		k.write = func(b []byte) (int, error) { time.Sleep(time.Second); return len(b), nil }
+		c := k.open(t, "linux")
+		reason := errors.New("the person went home")
+		start := time.Now()
+		for i, limit := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond} {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), limit, reason)
+			defer cancel()
+			if err := c.WriteReport(ctx, report(byte(i))); !errors.Is(err, reason) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if took := time.Since(start); took != 300*time.Millisecond {
+			t.Errorf("two writes took %v", took)
+		}
+		if err := c.WriteReport(t.Context(), report(3)); err != nil || time.Since(start) != 2*time.Second {
+			t.Errorf("the third one: %v after %v", err, time.Since(start))
+		}
+		want := [][]byte{append([]byte{0}, report(0)...), append([]byte{0}, report(3)...)}
+		if !reflect.DeepEqual(k.wrote, want) {
+			t.Errorf("sent %x, want %x", k.wrote, want)
+		}
+	})
 }
 
 func TestReadReport(t *testing.T) {
@@ -291,30 +366,44 @@ func TestCloseDuringRead(t *testing.T) {
 }
 
 func TestCloseDuringWrite(t *testing.T) {
-	k := newFakeKey()
-	entered, release := make(chan struct{}), make(chan struct{})
-	k.write = func([]byte) (int, error) {
-		close(entered)
-		<-release
-		return 0, errLibrary
-	}
-	c := k.open(t, "linux")
-	result := make(chan error)
-	go func() { result <- c.WriteReport(context.Background(), report(1)) }()
-	<-entered
-	closed := make(chan struct{})
-	go func() { c.Close(); close(closed) }()
-	<-c.ended // closing has begun and waits for the write
-	select {
-	case <-closed:
-		t.Error("closed during the write")
-	default:
-	}
-	close(release)
-	if err := <-result; !errors.Is(err, ctaphid.ErrClosed) {
-		t.Errorf("the write got %v", err)
-	}
-	<-closed
+	bubble(t, func(t *testing.T, k *fakeKey) {
+		k.write = func([]byte) (int, error) { time.Sleep(time.Second); return 0, errLibrary }
+		c := k.open(t, "linux")
+		results := make(chan error)
+		for range 2 { // one in the library, one that waits for its turn
+			go func() { results <- c.WriteReport(context.Background(), report(1)) }()
+		}
+		synctest.Wait()
+		start := time.Now()
+		closed := make(chan time.Duration)
+		go func() { c.Close(); closed <- time.Since(start) }()
+		for range 2 {
+			if err := <-results; !errors.Is(err, ctaphid.ErrClosed) || time.Since(start) != 0 {
+				t.Errorf("a write got %v after %v", err, time.Since(start))
+			}
+		}
+		if took := <-closed; took != time.Second {
+			t.Errorf("closing took %v, the write a second", took)
+		}
+		if len(k.wrote) != 1 {
+			t.Errorf("%d reports were sent", len(k.wrote))
+		}
+	})
+}
+
+func TestCloseTellsWhatIsLeft(t *testing.T) {
+	bubble(t, func(t *testing.T, k *fakeKey) {
+		around := &fakeSurroundings{restored: &UnboundError{Path: "1-1:1.0"}}
+		c := newConn(k, "1-1:1.0", systemFor("linux"), around)
+		for range 2 {
+			if err := c.Close(); !errors.Is(err, ErrUnbound) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if !k.closed.Load() || !slices.Equal(around.calls, []string{"restore"}) {
+			t.Errorf("closed %v, then %v", k.closed.Load(), around.calls)
+		}
+	})
 }
 
 func TestUnplug(t *testing.T) {
@@ -327,7 +416,7 @@ func TestUnplug(t *testing.T) {
 			t.Errorf("what had come before: %x, %v", p[0], err)
 		}
 		for range 2 {
-			if _, err := c.ReadReport(t.Context(), p); !errors.Is(err, ctaphid.ErrGone) || !errors.Is(err, errLibrary) {
+			if _, err := c.ReadReport(t.Context(), p); !errors.Is(err, ctaphid.ErrGone) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -347,11 +436,11 @@ func TestReadingFails(t *testing.T) {
 		t.Run(fmt.Sprint(tt.listed), func(t *testing.T) {
 			bubble(t, func(t *testing.T, k *fakeKey) {
 				start := time.Now()
-				present := func() bool { return time.Since(start) < tt.listed }
-				c := newConn(k, "1-1:1.0", systemFor("linux"), present)
+				around := &fakeSurroundings{listed: func() bool { return time.Since(start) < tt.listed }}
+				c := newConn(k, "1-1:1.0", systemFor("linux"), around)
 				close(k.unplugged)
 				_, err := c.ReadReport(t.Context(), make([]byte, 64))
-				if errors.Is(err, ctaphid.ErrGone) != tt.gone || !errors.Is(err, errLibrary) {
+				if errors.Is(err, ctaphid.ErrGone) != tt.gone || errors.Is(err, ErrUnexplained) == tt.gone {
 					t.Errorf("got %v", err)
 				}
 				k.finish(t, c)
@@ -362,7 +451,7 @@ func TestReadingFails(t *testing.T) {
 
 func TestCloseWhileFindingOut(t *testing.T) {
 	bubble(t, func(t *testing.T, k *fakeKey) {
-		c := newConn(k, "1-1:1.0", systemFor("linux"), func() bool { return true })
+		c := newConn(k, "1-1:1.0", systemFor("linux"), &fakeSurroundings{})
 		close(k.unplugged)
 		synctest.Wait()
 		start := time.Now()
@@ -389,7 +478,7 @@ func closeAfter(t *testing.T, goos string, wait time.Duration) {
 	k.apart = goos == "windows"
 	sys := systemFor(goos)
 	sys.slice = time.Millisecond
-	c := newConn(k, "1-1:1.0", sys, k.present)
+	c := newConn(k, "1-1:1.0", sys, k.here())
 	var group sync.WaitGroup
 	group.Go(func() {
 		for p := make([]byte, 64); ; {

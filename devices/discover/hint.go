@@ -10,6 +10,8 @@ import (
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
 
+const replug = "unplug the key and plug it in again"
+
 var hints = []struct {
 	err  error
 	hint string
@@ -19,7 +21,8 @@ var hints = []struct {
 	{hidraw.ErrUnsupported, "use the backend usbhid"},
 	{hidraw.ErrInUse, "close the other program, or wait until it is done"},
 	{usbhid.ErrInUse, "close the other program, or wait until it is done"},
-	{usbhid.ErrUnbound, "unplug the key and plug it in again"},
+	{usbhid.ErrUnbound, replug},
+	{usbhid.ErrUnexplained, replug + "; on Linux, the backend hidraw tells more"},
 	{usbhid.ErrNoUSB, "a container needs /sys and /dev/bus/usb"},
 	{usbhid.ErrNotBuilt, "install a C compiler and rebuild with CGO_ENABLED=1; on Linux the backend hidraw needs neither"},
 	{usbhid.ErrElevation, "start the terminal with \"Run as administrator\""},
@@ -41,6 +44,10 @@ func Hint(err error) string {
 	}
 	if errors.As(err, &node) {
 		return permissionHint(node.UdevRule(), errors.Is(err, syscall.EPERM))
+	}
+	var unbound *usbhid.UnboundError
+	if errors.As(err, &unbound) && unbound.Bind != "" {
+		return replug + ", or give it its driver back: " + unbound.Bind
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
