@@ -27,10 +27,6 @@ const (
 	maxReport = 4096 // bytes; USB allows 3072 in an interrupt transfer
 	queued    = 256  // reports; the longest message has 129
 
-	// The library gives up on a report that the device does not take after a
-	// second, by its own clock.
-	patience = 950 * time.Millisecond
-
 	// A device that was pulled out is listed for a moment after reads fail.
 	leaving      = 300 * time.Millisecond
 	leavingCheck = 10 * time.Millisecond
@@ -44,8 +40,8 @@ type Conn struct {
 	system system
 	around surroundings
 
-	reports chan []byte
-	lost    atomic.Bool   // a report was dropped; none is taken until that is told
+	reports chan []byte   // nil where some are missing
+	lost    atomic.Bool   // there was no room in it; no report is taken until that is told
 	ended   chan struct{} // closed when the reader has returned
 	endErr  error         // why, valid after ended
 
@@ -80,16 +76,34 @@ func (c *Conn) read() {
 	defer close(c.ended)
 	buf := make([]byte, maxReport)
 	for !c.isClosing() {
-		n, err := c.dev.ReadTimeout(buf, int(c.system.slice/time.Millisecond))
-		if err != nil {
+		if err := c.take(buf); err != nil {
 			c.endErr = c.failed("read", c.system.unexplained(err))
 			return
 		}
-		if n > 0 {
-			c.enqueue(buf[:n])
-		}
 	}
 	c.endErr = c.failed("read", ctaphid.ErrClosed)
+}
+
+// take waits for a report and takes what else is in the library's queue. If that
+// was full, older reports may be missing.
+func (c *Conn) take(buf []byte) error {
+	var burst [][]byte
+	var err error
+	for wait := c.system.slice; len(burst) < c.system.queue; wait = 0 {
+		var n int
+		n, err = c.dev.ReadTimeout(buf, int(wait/time.Millisecond))
+		if n == 0 || err != nil {
+			break
+		}
+		burst = append(burst, slices.Clone(buf[:n]))
+	}
+	if len(burst) == c.system.queue {
+		c.enqueue(nil)
+	}
+	for _, report := range burst {
+		c.enqueue(report)
+	}
+	return err
 }
 
 // enqueue keeps a report. When there is no room it drops that and all that
@@ -99,7 +113,7 @@ func (c *Conn) enqueue(report []byte) {
 		return
 	}
 	select {
-	case c.reports <- slices.Clone(report):
+	case c.reports <- report:
 	default:
 		c.lost.Store(true)
 	}
@@ -128,6 +142,28 @@ func (c *Conn) ReadReport(ctx context.Context, p []byte) (int, error) {
 	}
 }
 
+// PollReport returns the oldest report that was not read yet, 0 and no error if
+// there is none. It passes over gaps: who asks what is left of earlier requests
+// misses nothing.
+func (c *Conn) PollReport(p []byte) (int, error) {
+	if c.isClosing() {
+		return 0, c.failed("read", ctaphid.ErrClosed)
+	}
+	for {
+		select {
+		case r := <-c.reports:
+			if r != nil {
+				return c.deliver(p, r)
+			}
+			continue
+		default:
+		}
+		if !c.lost.Swap(false) {
+			return 0, nil
+		}
+	}
+}
+
 // last returns what had come before reading ended, then why it ended.
 func (c *Conn) last(p []byte) (int, error) {
 	select {
@@ -139,69 +175,13 @@ func (c *Conn) last(p []byte) (int, error) {
 }
 
 func (c *Conn) deliver(p, report []byte) (int, error) {
-	if len(p) < len(report) {
+	switch {
+	case report == nil:
+		return 0, c.failed("read", ErrOverrun)
+	case len(p) < len(report):
 		return 0, c.failed("read", io.ErrShortBuffer)
 	}
 	return copy(p, report), nil
-}
-
-// WriteReport sends one report. The library waits up to a second for the device;
-// an error then wraps ctaphid.ErrTimeout. When ctx ends or the connection is
-// closed meanwhile, WriteReport returns and leaves the report to its fate.
-func (c *Conn) WriteReport(ctx context.Context, p []byte) error {
-	if err := c.takeTurn(ctx); err != nil {
-		return err
-	}
-	c.out = c.system.frame(c.out[:0], p)
-	sent := make(chan error, 1)
-	go func() {
-		err := c.send()
-		<-c.turn
-		sent <- err
-	}()
-	select {
-	case err := <-sent:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-c.closing:
-		return c.failed("write", ctaphid.ErrClosed)
-	}
-}
-
-// takeTurn waits until the library is done with the report before.
-func (c *Conn) takeTurn(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if c.isClosing() {
-		return c.failed("write", ctaphid.ErrClosed)
-	}
-	select {
-	case c.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-c.closing:
-		return c.failed("write", ctaphid.ErrClosed)
-	}
-}
-
-// send has the library send what is in c.out.
-func (c *Conn) send() error {
-	start := time.Now()
-	n, err := c.dev.Write(c.out)
-	switch {
-	case err == nil && n == len(c.out):
-		return nil
-	case err == nil:
-		err = io.ErrShortWrite
-	case time.Since(start) >= patience:
-		err = fmt.Errorf("%w: the device takes no report", ctaphid.ErrTimeout)
-	default:
-		err = c.system.unexplained(err)
-	}
-	return c.failed("write", err)
 }
 
 // Close ends waiting calls at once, waits until the library has left those that

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,7 +21,8 @@ var errLibrary = errors.New("hidapi: hid_error is not implemented yet")
 // fakeKey stands where the library's device does, and notes what would have
 // crashed that.
 type fakeKey struct {
-	in        chan []byte   // to the host; empty is a packet without content
+	in        chan []byte   // to the host when that waits; empty is a packet without content
+	queue     chan []byte   // what the library has when nobody waits
 	unplugged chan struct{} // closed when it was pulled out
 	write     func(b []byte) (int, error)
 
@@ -38,6 +38,7 @@ type fakeKey struct {
 func newFakeKey() *fakeKey {
 	return &fakeKey{
 		in:        make(chan []byte),
+		queue:     make(chan []byte, 100),
 		unplugged: make(chan struct{}),
 		write:     func(b []byte) (int, error) { return len(b), nil },
 	}
@@ -70,6 +71,14 @@ func (k *fakeKey) Write(b []byte) (int, error) {
 func (k *fakeKey) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	k.enter(&k.reads, &k.writes, "read")
 	defer k.reads.Add(-1)
+	if milliseconds == 0 {
+		select {
+		case r := <-k.queue:
+			return copy(b, r), nil
+		default:
+			return 0, nil
+		}
+	}
 	select {
 	case r := <-k.in:
 		return copy(b, r), nil
@@ -158,107 +167,6 @@ func report(first byte) []byte {
 	return b
 }
 
-func TestWriteReport(t *testing.T) {
-	packet := append([]byte{0x00, 0x00, 0x00, 0x01, 0x86}, make([]byte, 59)...) // a channel that begins with zero
-	tests := []struct {
-		goos string
-		want []byte
-	}{
-		{"linux", append([]byte{0}, packet...)},
-		{"darwin", append([]byte{0}, packet...)},
-		{"windows", packet},
-	}
-	for _, tt := range tests {
-		t.Run(tt.goos, func(t *testing.T) {
-			k := newFakeKey()
-			c := k.open(t, tt.goos)
-			for range 2 {
-				if err := c.WriteReport(t.Context(), packet); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, got := range k.wrote {
-				if !bytes.Equal(got, tt.want) {
-					t.Errorf("got %x, want %x", got, tt.want)
-				}
-			}
-		})
-	}
-}
-
-func TestWriteReportFails(t *testing.T) {
-	tests := []struct {
-		name      string
-		n         int
-		err       error
-		took      time.Duration
-		unplugged bool
-		want      error
-	}{
-		{"short", 64, nil, 0, false, io.ErrShortWrite},
-		{"refused", 0, errLibrary, 0, false, ErrUnexplained},
-		{"not taken", 0, errLibrary, time.Second, false, ctaphid.ErrTimeout},
-		{"unplugged", 0, errLibrary, 0, true, ctaphid.ErrGone},
-		{"unplugged after a while", 0, errLibrary, time.Second, true, ctaphid.ErrGone},
-	}
-	kinds := []error{io.ErrShortWrite, ErrUnexplained, ctaphid.ErrTimeout, ctaphid.ErrGone, ctaphid.ErrClosed, errLibrary}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, k *fakeKey) {
-				k.write = func([]byte) (int, error) { time.Sleep(tt.took); return tt.n, tt.err }
-				c := k.open(t, "linux")
-				if tt.unplugged {
-					close(k.unplugged)
-				}
-				err := c.WriteReport(t.Context(), report(1))
-				for _, kind := range kinds {
-					if errors.Is(err, kind) != (kind == tt.want) {
-						t.Errorf("got %v, want %v", err, tt.want)
-					}
-				}
-			})
-		})
-	}
-}
-
-// TestLibraryError: a text of the library is kept where it says something.
-func TestLibraryError(t *testing.T) {
-	for goos, kept := range map[string]bool{"linux": false, "darwin": true, "windows": true} {
-		err := systemFor(goos).unexplained(errLibrary)
-		if !errors.Is(err, ErrUnexplained) || errors.Is(err, errLibrary) != kept {
-			t.Errorf("%s: got %v", goos, err)
-		}
-	}
-}
-
-// TestWriteReportEndsWithContext: the caller is free at once when the device
-// takes nothing, and the library's call is alone for as long as it lasts.
-func TestWriteReportEndsWithContext(t *testing.T) {
-	bubble(t, func(t *testing.T, k *fakeKey) {
-		k.write = func(b []byte) (int, error) { time.Sleep(time.Second); return len(b), nil }
-		c := k.open(t, "linux")
-		reason := errors.New("the person went home")
-		start := time.Now()
-		for i, limit := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond} {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), limit, reason)
-			defer cancel()
-			if err := c.WriteReport(ctx, report(byte(i))); !errors.Is(err, reason) {
-				t.Errorf("got %v", err)
-			}
-		}
-		if took := time.Since(start); took != 300*time.Millisecond {
-			t.Errorf("two writes took %v", took)
-		}
-		if err := c.WriteReport(t.Context(), report(3)); err != nil || time.Since(start) != 2*time.Second {
-			t.Errorf("the third one: %v after %v", err, time.Since(start))
-		}
-		want := [][]byte{append([]byte{0}, report(0)...), append([]byte{0}, report(3)...)}
-		if !reflect.DeepEqual(k.wrote, want) {
-			t.Errorf("sent %x, want %x", k.wrote, want)
-		}
-	})
-}
-
 func TestReadReport(t *testing.T) {
 	bubble(t, func(t *testing.T, k *fakeKey) {
 		c := k.open(t, "linux")
@@ -337,6 +245,78 @@ func TestOverrun(t *testing.T) {
 	})
 }
 
+// TestLibraryOverrun: the library's queue is found full, so that what was before
+// may be missing. One report less, and nothing is.
+func TestLibraryOverrun(t *testing.T) {
+	for goos, size := range map[string]int{"linux": 32, "darwin": 32, "windows": 64} {
+		for _, full := range []bool{false, true} {
+			bubble(t, func(t *testing.T, k *fakeKey) {
+				c := k.open(t, goos)
+				rest := size - 2
+				if full {
+					rest++
+				}
+				for i := range rest {
+					k.queue <- report(byte(i + 1))
+				}
+				k.in <- report(0)
+				p := make([]byte, 64)
+				if full {
+					if n, err := c.ReadReport(t.Context(), p); !errors.Is(err, ErrOverrun) {
+						t.Errorf("%s: got %x, %v in the gap", goos, p[:n], err)
+					}
+				}
+				for i := range rest + 1 {
+					if n, err := c.ReadReport(t.Context(), p); err != nil || p[0] != byte(i) {
+						t.Fatalf("%s: report %d: got %x, %v", goos, i, p[:n], err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestPollReport(t *testing.T) {
+	bubble(t, func(t *testing.T, k *fakeKey) {
+		c := k.open(t, "linux")
+		p := make([]byte, 64)
+		poll := func(want []byte, wantErr error) {
+			t.Helper()
+			synctest.Wait()
+			n, err := c.PollReport(p)
+			if !bytes.Equal(p[:n], want) || !errors.Is(err, wantErr) {
+				t.Errorf("got %x, %v, want %x, %v", p[:n], err, want, wantErr)
+			}
+		}
+		poll(nil, nil)
+		k.in <- report(1)
+		k.in <- []byte{2, 2, 2}
+		poll(report(1), nil)
+		poll([]byte{2, 2, 2}, nil)
+		poll(nil, nil)
+
+		for range queued + 20 { // more than there is room for
+			k.in <- report(3)
+		}
+		for range queued {
+			poll(report(3), nil)
+		}
+		poll(nil, nil)
+		k.in <- report(4)
+		poll(report(4), nil)
+
+		for range 31 { // the library's queue full
+			k.queue <- report(5)
+		}
+		k.in <- report(5)
+		poll(report(5), nil)
+
+		k.in <- report(6)
+		c.Close()
+		poll(nil, ctaphid.ErrClosed)
+	})
+}
+
 func TestCloseDuringRead(t *testing.T) {
 	bubble(t, func(t *testing.T, k *fakeKey) {
 		c := k.open(t, "linux")
@@ -361,32 +341,6 @@ func TestCloseDuringRead(t *testing.T) {
 		}
 		if err := c.WriteReport(t.Context(), report(1)); !errors.Is(err, ctaphid.ErrClosed) {
 			t.Errorf("write afterwards: %v", err)
-		}
-	})
-}
-
-func TestCloseDuringWrite(t *testing.T) {
-	bubble(t, func(t *testing.T, k *fakeKey) {
-		k.write = func([]byte) (int, error) { time.Sleep(time.Second); return 0, errLibrary }
-		c := k.open(t, "linux")
-		results := make(chan error)
-		for range 2 { // one in the library, one that waits for its turn
-			go func() { results <- c.WriteReport(context.Background(), report(1)) }()
-		}
-		synctest.Wait()
-		start := time.Now()
-		closed := make(chan time.Duration)
-		go func() { c.Close(); closed <- time.Since(start) }()
-		for range 2 {
-			if err := <-results; !errors.Is(err, ctaphid.ErrClosed) || time.Since(start) != 0 {
-				t.Errorf("a write got %v after %v", err, time.Since(start))
-			}
-		}
-		if took := <-closed; took != time.Second {
-			t.Errorf("closing took %v, the write a second", took)
-		}
-		if len(k.wrote) != 1 {
-			t.Errorf("%d reports were sent", len(k.wrote))
 		}
 	})
 }

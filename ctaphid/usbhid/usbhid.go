@@ -66,11 +66,11 @@ var (
 	// an administrator has not started as such. Some it does not even list.
 	ErrElevation = fmt.Errorf("Windows lets administrators only use security keys: %w", fs.ErrPermission)
 
-	// ErrOverrun says that reports came faster than they were read, and that
-	// some were dropped here. The library drops the oldest of its own 32 without
-	// a word, if the whole program stands still for as many; what is missing
-	// then shows to package ctaphid, by the numbers of the packets.
-	ErrOverrun = errors.New("reports were lost")
+	// ErrOverrun says that reports came faster than they were taken, because
+	// nobody read them or because the program stood still, so that some were
+	// dropped. The library drops without a word; that its queue was full, 32
+	// reports or as many milliseconds on USB, is what shows here.
+	ErrOverrun = errors.New("reports came faster than they were taken, and some were lost")
 
 	// ErrUnexplained says that the library failed. On Linux that is all it ever
 	// says; what else is known, such as that the device has left, is told
