@@ -33,12 +33,16 @@ func Main(args []string) int {
 // errInterrupted is the cause with which Ctrl-C ends a command.
 var errInterrupted = errors.New("interrupted")
 
-// interruptible ends the context at the first signal; the second one kills the
-// program, as it would without us.
+// interruptible ends the context at the first signal, also that of a terminal
+// that goes away, so that a key is given back in good order; the second one
+// kills the program, as it would without us.
 func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		select {
 		case <-signals:

@@ -168,15 +168,18 @@ func TestTerminalWatch(t *testing.T) {
 	}
 }
 
-// TestTerminated ends the program as a service manager does.
+// TestTerminated ends the program as a service manager does, and as a terminal
+// whose window is closed.
 func TestTerminated(t *testing.T) {
-	p := sit(t, "--device", "virtual?touch=1h", "enroll", "--rp", "example.com", "--user", "alice")
-	p.waits("Touch your security key.")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if exit, shown := p.leaves(); exit != 130 {
-		t.Errorf("exit status %d\n%s", exit, shown)
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		p := sit(t, "--device", "virtual?touch=1h", "enroll", "--rp", "example.com", "--user", "alice")
+		p.waits("Touch your security key.")
+		if err := p.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		if exit, shown := p.leaves(); exit != 130 {
+			t.Errorf("%v: exit status %d\n%s", s, exit, shown)
+		}
 	}
 }
 

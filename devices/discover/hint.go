@@ -12,6 +12,8 @@ import (
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
 
+const replug = "unplug the key and plug it in again"
+
 var hints = []struct {
 	err  error
 	hint string
@@ -21,13 +23,13 @@ var hints = []struct {
 	{hidraw.ErrUnsupported, "use the backend usbhid"},
 	{hidraw.ErrInUse, "close the other program, or wait until it is done"},
 	{usbhid.ErrInUse, "close the other program, or wait until it is done"},
-	{usbhid.ErrUnbound, "unplug the key and plug it in again"},
+	{usbhid.ErrUnbound, replug},
+	{usbhid.ErrUnexplained, replug + "; on Linux, the backend hidraw tells more"},
 	{usbhid.ErrNoUSB, "a container needs /sys and /dev/bus/usb"},
 	{usbhid.ErrNotBuilt, "install a C compiler and rebuild with CGO_ENABLED=1; on Linux the backend hidraw needs neither"},
 	{usbhid.ErrElevation, "start the terminal with \"Run as administrator\""},
 	{ctaphid.ErrBusy, "wait until the other program is done with the key"},
 	{ErrTakesOver, "the backend hidraw does not"},
-	{ctap2.ErrTimeout, "if it stays so, unplug the key, or take the card off the reader, and put it back"},
 	{ErrBackend, "the HID backends are hidraw and usbhid"},
 	{pcsc.ErrNoCard, "put the key on the reader"},
 	{pcsc.ErrMute, "take the key off the reader and put it back"},
@@ -35,6 +37,7 @@ var hints = []struct {
 	{pcsc.ErrNotBuilt, "keys on USB need no PC/SC; for NFC rebuild with it"},
 	{pcsc.ErrNoService, "keys on USB need no PC/SC; for NFC start the service"},
 	{pcsc.ErrDenied, "keys on USB need no PC/SC; for NFC get access to the service"},
+	{ctap2.ErrTimeout, "if it stays so, unplug the key, or take the card off the reader, and put it back"},
 }
 
 // Hint says what would mend an error of [List] or [Open], empty if nothing is
@@ -46,6 +49,10 @@ func Hint(err error) string {
 	}
 	if errors.As(err, &node) {
 		return permissionHint(node.UdevRule(), errors.Is(err, syscall.EPERM))
+	}
+	var unbound *usbhid.UnboundError
+	if errors.As(err, &unbound) && unbound.Bind != "" {
+		return replug + ", or give it its driver back: " + unbound.Bind
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

@@ -37,6 +37,15 @@ func TestHintForPermission(t *testing.T) {
 	}
 }
 
+func TestHintForUnbound(t *testing.T) {
+	const command = "echo 1-1:1.0 | sudo tee /sys/bus/usb/drivers/usbhid/bind"
+	err := fmt.Errorf("open: %w", &usbhid.UnboundError{Path: "1-1:1.0", Bind: command})
+	want := "unplug the key and plug it in again, or give it its driver back: " + command
+	if got := Hint(err); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestHint(t *testing.T) {
 	for _, h := range hints {
 		if got := Hint(fmt.Errorf("backend: %w", h.err)); got != h.hint {

@@ -154,6 +154,28 @@ func TestListUSBHID(t *testing.T) {
 	}
 }
 
+// TestListUSBHIDAbandoned: a key that a killed program has left without a driver
+// can be chosen, as opening mends that.
+func TestListUSBHIDAbandoned(t *testing.T) {
+	if usbhid.Available() != nil {
+		t.Skip(usbhid.Available())
+	}
+	dir := root(t, false)
+	iface := filepath.Join(dir, "sys/devices/usb1/1-1/1-1:1.0")
+	err := errors.Join(os.Remove(filepath.Join(iface, "driver")), os.RemoveAll(filepath.Join(iface, "0003:1050:0407.0001")),
+		os.WriteFile(filepath.Join(iface, "bInterfaceSubClass"), []byte("00\n"), 0o600),
+		os.WriteFile(filepath.Join(iface, "bNumEndpoints"), []byte("02\n"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := without(List(t.Context(), Options{Root: dir, HIDBackend: USBHID}), PCSC)
+	want := key(USBHID, "1-1:1.0")
+	want.ReportSize = 0 // shows with the driver
+	if !reflect.DeepEqual(l.Devices, []devices.Info{want}) || len(l.LeftOut)+len(l.Failures) > 0 {
+		t.Errorf("got %+v, want %+v", l, want)
+	}
+}
+
 func TestUSBHIDDevice(t *testing.T) {
 	if usbhid.Available() != nil {
 		t.Skip(usbhid.Available())
