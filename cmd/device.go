@@ -8,6 +8,7 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices/discover"
+	"github.com/touchstone-fido/touchstone/devices/models"
 )
 
 func (a *app) deviceCommand() *cobra.Command {
@@ -77,5 +78,6 @@ func deviceInfo(ctx context.Context, s *session) (view.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return view.DeviceInfo{Device: s.Info, Protocol: s.Protocol, Info: info}, nil
+	model, _ := models.Name(info.AAGUID)
+	return view.DeviceInfo{Device: s.Info, Protocol: s.Protocol, Info: info, Model: model}, nil
 }

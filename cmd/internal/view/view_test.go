@@ -123,6 +123,7 @@ func results(t *testing.T) map[string]view.Result {
 		"device-list-unknown": view.DeviceList{Listing: devices.Listing{Failures: []devices.Failure{{Backend: "hidraw", Reason: errors.New("no such class")}}}},
 		"device-info": view.DeviceInfo{
 			Device: usb, Protocol: devices.Protocol{CTAPHID: 2, DeviceVersion: "5.4.3", Capabilities: []string{"wink", "cbor"}}, Info: everything(t),
+			Model: "YubiKey 5 Series with NFC",
 		},
 		"device-info-small": view.DeviceInfo{Device: card, Protocol: devices.Protocol{Applet: "FIDO_2_0"}, Info: info(t, "a2 01 81 684649444f5f325f30 03 50"+strings.Repeat("00", 16))},
 		"pin-status":        view.PINStatus{Device: virtual, Info: pins, Retries: &ctap2.PINRetries{Left: 2, PowerCycle: true}, UVRetries: &two},
