@@ -39,7 +39,7 @@ func (a *app) serveVPCD(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	card := nfc.NewEmulator(key, nfc.EmulatorConfig{MaxMessage: virtual.DefaultMessage})
+	card := virtualCard(key)
 	err = a.plugIn(ctx, address, card)
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		err = nil // told to stop

@@ -44,7 +44,7 @@ func (r *rig) leaf(c made) *x509.Certificate {
 
 func TestBasicAttestation(t *testing.T) {
 	aaguid := [16]byte{0: 1, 15: 2}
-	r := newRig(t, func(c *virtual.Config) { c.AAGUID = aaguid })
+	r := newRig(t, model(func(p *virtual.Profile) { p.AAGUID = aaguid }))
 	for _, alg := range []any{es256, eddsa} {
 		c := r.make(creation().with(m{4: []any{alg}}))
 		expect(t, "alg", c.statement()["alg"], any(int64(-7)))
@@ -108,7 +108,7 @@ func wantStringTypes(t *testing.T, subject []byte) {
 }
 
 func TestSelfAttestation(t *testing.T) {
-	r := newRig(t, func(c *virtual.Config) { c.Attestation = virtual.AttestationSelf })
+	r := newRig(t, model(func(p *virtual.Profile) { p.Attestation.Kind = virtual.AttestationSelf }))
 	for _, alg := range []s{es256, eddsa} {
 		c := r.make(creation().with(m{4: []any{alg}}))
 		expect(t, "fmt", c.body[uint64(1)], any("packed"))

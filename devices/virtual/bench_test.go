@@ -32,7 +32,7 @@ func BenchmarkBareP256Sign(b *testing.B) {
 // filled is a key with n discoverable credentials, a hundred at each relying
 // party.
 func filled(b *testing.B, n int) *rig {
-	r := newRig(b, func(c *virtual.Config) { c.MaxCredentials = n + 1 })
+	r := newRig(b, model(func(p *virtual.Profile) { p.MaxCredentials = n + 1 }))
 	for i := range n {
 		rp := fmt.Sprintf("%d.example", i/100)
 		r.ok(cmdMakeCredential, discoverable(fmt.Sprint("user", i)).with(m{2: s{"id": rp}}))

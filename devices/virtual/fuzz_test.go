@@ -24,11 +24,13 @@ func FuzzMessage(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	profile := virtual.DefaultProfile()
+	profile.MaxMessage = virtual.MaxMessage
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		store := virtual.NewMemory()
 		apply(t, store, records)
 		quiet := func(error) {}
-		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store, OnError: quiet, MaxMessage: virtual.MaxMessage})
+		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store, OnError: quiet, Profile: profile})
 		if err != nil {
 			t.Fatal(err)
 		}

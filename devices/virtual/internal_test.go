@@ -76,7 +76,7 @@ func TestNamesAreCut(t *testing.T) {
 // TestSpentToken checks each thing that using a token up takes away, since one
 // of them alone would do to make it useless today.
 func TestSpentToken(t *testing.T) {
-	all := token{userVerified: true, permissions: defined}
+	all := token{userVerified: true, permissions: defined()}
 	all.spend()
 	if all.userVerified || all.permissions != ctap2.PermissionLargeBlobWrite {
 		t.Errorf("verified %v, permissions %02x", all.userVerified, uint(all.permissions))
@@ -108,5 +108,30 @@ func TestSecretsAreWiped(t *testing.T) {
 	}
 	if _, err := New(Config{Store: store}); err != nil {
 		t.Errorf("the store was wiped, too: %v", err)
+	}
+}
+
+// TestIdentifierVectors are the fact sheet's: what getInfo makes of a device
+// identifier, of a store state, and of the persistent token.
+func TestIdentifierVectors(t *testing.T) {
+	v := fixtures.PINUV().Identifiers
+	for label, want := range map[string][]byte{labelIdentifier: v.EncIdentifier, labelStoreState: v.EncCredStoreState} {
+		iv := bytes.NewReader(want[:16])
+		got, err := encryptIdentifier(iv, v.Token, label, v.Plain)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is %x, %v, want %x", label, got, err, want)
+		}
+	}
+}
+
+// TestComplexPINs goes through what the complexity policy refuses.
+func TestComplexPINs(t *testing.T) {
+	for pin, want := range map[string]bool{
+		"": false, "1111": false, "1212": false, "1234": false, "9876": false, "abcd": false, "2580": true,
+		"1235": true, "aab1": true, "😀😁😂": false, "😀😁x😂": true, "12345678901": true,
+	} {
+		if complexPIN([]byte(pin)) != want {
+			t.Errorf("%q is complex: %v", pin, !want)
+		}
 	}
 }

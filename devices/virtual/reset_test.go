@@ -12,14 +12,14 @@ import (
 
 func TestResetForgetsEverything(t *testing.T) {
 	r := newRig(t)
-	baseline := r.ok(cmdGetInfo, nil)
+	baseline := r.info()
 	before := r.records()
 	wrapped := r.make(creation())
 	stored := r.accounts("one", "two")[0]
 	r.setPIN()
 	r.wrong(0x31)
 	r.ok(cmdReset, nil)
-	if got := r.ok(cmdGetInfo, nil); !reflect.DeepEqual(got, baseline) {
+	if got := r.info(); !reflect.DeepEqual(got, baseline) {
 		t.Fatalf("getInfo is %v", got)
 	}
 	for range 2 {
