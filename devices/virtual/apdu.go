@@ -26,7 +26,8 @@ type apdu struct {
 }
 
 // parseAPDU reads a command with short or extended lengths. It reports false
-// when the lengths do not fit.
+// when the lengths do not fit. Platforms send an extended Lc of 0 where ISO 7816
+// would have none.
 func parseAPDU(b []byte) (apdu, bool) {
 	if len(b) < 4 {
 		return apdu{}, false
@@ -42,7 +43,7 @@ func parseAPDU(b []byte) (apdu, bool) {
 		n, le = int(binary.BigEndian.Uint16(rest)), 2
 		rest = rest[2:]
 	}
-	if n == 0 || len(rest) != n && len(rest) != n+le {
+	if n == 0 && le == 1 || len(rest) != n && len(rest) != n+le {
 		return apdu{}, false
 	}
 	cmd.data = rest[:n]
