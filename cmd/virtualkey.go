@@ -60,6 +60,7 @@ func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
 		cfg.Transport = virtual.NFC
 	}
 	cfg.OnError = func(err error) { a.note("software key: %v", err) }
+	cfg.OnWink = func() { a.note("The software key winks.") }
 	if sel.Value != "" {
 		store, err := statefile.Open(sel.Value)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
@@ -73,6 +74,58 @@ func BenchmarkGetAssertion(b *testing.B) {
 				r.run(b, message(b, cmdGetAssertion, assertion().with(m{1: "0.example"})))
 			})
 		}
+	}
+}
+
+// BenchmarkCounters is what the counter policies cost an assertion.
+func BenchmarkCounters(b *testing.B) {
+	for name, policy := range map[string]virtual.CounterPolicy{
+		"global": virtual.CounterGlobal, "own": virtual.CounterPerCredential, "none": virtual.CounterNone,
+	} {
+		r := filled(b, 1000)
+		r.become(func(p *virtual.Profile) { p.Counter = policy })
+		stored := r.make(discoverable("again"))
+		b.Run(name, func(b *testing.B) { r.run(b, message(b, cmdGetAssertion, assertion(stored.id))) })
+	}
+}
+
+// BenchmarkU2FAuthenticate does not wait for a touch.
+func BenchmarkU2FAuthenticate(b *testing.B) {
+	r := newRig(b)
+	command := extended(insAuthenticate, dontEnforce, challenged(r.register().handle...))
+	ctx := context.Background()
+	for b.Loop() {
+		if answer := r.key.U2F(ctx, command); len(answer) == 2 {
+			b.Fatalf("status word %x", answer)
+		}
+	}
+}
+
+// BenchmarkAlgorithms makes a credential and an assertion of each algorithm; RSA
+// makes its key from a seed twice.
+func BenchmarkAlgorithms(b *testing.B) {
+	for _, algorithm := range allAlgorithms {
+		r := newRig(b, model(func(p *virtual.Profile) { p.Algorithms = []cose.Algorithm{algorithm} }))
+		request := creation().with(m{4: []any{s{"alg": int64(algorithm), "type": "public-key"}}})
+		b.Run(algorithm.String(), func(b *testing.B) {
+			for b.Loop() {
+				r.assert(assertion(r.make(request).id))
+			}
+		})
+	}
+}
+
+// BenchmarkEnumerate lists all relying parties, or begins to.
+func BenchmarkEnumerate(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		r := filled(b, n)
+		r.setPIN()
+		token := r.tokenFor(permPCMR)
+		b.Run(fmt.Sprintf("metadata/%d", n), func(b *testing.B) { r.run(b, message(b, cmdCredMgmt, token.cm(1, nil))) })
+		b.Run(fmt.Sprintf("relying parties/%d", n), func(b *testing.B) { r.run(b, message(b, cmdCredMgmt, token.cm(2, nil))) })
+		b.Run(fmt.Sprintf("credentials/%d", n), func(b *testing.B) {
+			r.run(b, message(b, cmdCredMgmt, token.cm(4, m{1: rpHash("0.example")})))
+		})
 	}
 }
 

@@ -76,9 +76,9 @@ func TestNamesAreCut(t *testing.T) {
 // TestSpentToken checks each thing that using a token up takes away, since one
 // of them alone would do to make it useless today.
 func TestSpentToken(t *testing.T) {
-	all := token{userVerified: true, permissions: defined()}
+	all := token{userVerified: true, userPresent: true, permissions: defined()}
 	all.spend()
-	if all.userVerified || all.permissions != ctap2.PermissionLargeBlobWrite {
+	if all.userVerified || all.userPresent || all.permissions != ctap2.PermissionLargeBlobWrite {
 		t.Errorf("verified %v, permissions %02x", all.userVerified, uint(all.permissions))
 	}
 }

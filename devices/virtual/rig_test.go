@@ -84,8 +84,9 @@ type rig struct {
 	cfg     virtual.Config
 	key     *virtual.Authenticator
 	ctx     context.Context
-	touches int    // how often the user was asked
-	states  []byte // keepalive status codes of the last command
+	touches int      // how often the user was asked
+	states  []byte   // keepalive status codes of the last command
+	heard   []string // every answer so far
 }
 
 // newRig makes a key in memory, with repeatable randomness and a user who
@@ -146,6 +147,7 @@ func (r *rig) raw(msg []byte) (status byte, body []byte) {
 	r.states = nil
 	answer := r.key.Message(r.ctx, msg, func(status byte) { r.states = append(r.states, status) })
 	checkAnswer(r.t, answer)
+	r.heard = append(r.heard, string(answer))
 	if limit := r.longest(); len(answer) > limit {
 		r.t.Fatalf("answer of %d bytes", len(answer))
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // used is a key with everything a store can hold.
-func used(t testing.TB) *rig {
-	r := newRig(t, everything)
+func used(t testing.TB, changes ...func(*virtual.Config)) *rig {
+	r := newRig(t, append([]func(*virtual.Config){everything}, changes...)...)
 	credentials := r.accounts("one", "two")
 	r.assert(assertion(credentials[0].id)) // which has a counter of its own
 	r.writeBlob(credentials[0].id, []byte("blob"), 4)

@@ -37,6 +37,7 @@ func (r *rig) u2f(ins, p1 byte, data []byte) ([]byte, int) {
 func (r *rig) apdu(command []byte) ([]byte, int) {
 	r.t.Helper()
 	answer := r.key.U2F(r.ctx, command)
+	r.heard = append(r.heard, string(answer))
 	n := len(answer) - 2
 	if n < 0 {
 		r.t.Fatalf("answer %x", answer)

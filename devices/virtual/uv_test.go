@@ -60,6 +60,20 @@ func TestTokenByBuiltInUV(t *testing.T) {
 	expect(t, "pcmr by UV", r.metadata(r.uvToken(permPCMR, absent{})), "1/99")
 }
 
+// Who was verified by a finger need not touch the key to hear of a credential
+// that is there.
+func TestExcludedWithoutATouch(t *testing.T) {
+	finger := "thumb"
+	r := thumbKey(t, &finger)
+	c := r.make(r.uvToken(1, rpID).mc(creation()))
+	touches := r.touches
+	r.want(0x19, cmdMakeCredential, r.uvToken(1, rpID).mc(creation().with(m{5: descriptors(c.id)})))
+	r.want(0x19, cmdMakeCredential, creation().with(m{5: descriptors(c.id), 7: s{"uv": true}}))
+	expect(t, "touches", r.touches, touches)
+	r.want(0x19, cmdMakeCredential, r.token().mc(creation().with(m{5: descriptors(c.id)})))
+	expect(t, "touches after a PIN", r.touches, touches+1)
+}
+
 // The touch that came with a token counts as long as the token may wait for its
 // first use.
 func TestTouchOfAUVTokenIsForgotten(t *testing.T) {
