@@ -122,7 +122,7 @@ func version(n byte) func([]byte) []byte {
 	}
 }
 
-func storeOf(t *testing.T, records map[string]string) virtual.Store {
+func storeOf(t testing.TB, records map[string]string) virtual.Store {
 	store := virtual.NewMemory()
 	for name, b := range records {
 		apply(t, store, map[string][]byte{name: []byte(b)})
