@@ -209,6 +209,22 @@ func TestOneEnrolmentAtATime(t *testing.T) {
 	r.want(0x2c, cmdBio, r.tokenFor(permBE).be(2, m{1: second}))
 }
 
+// What begins ends what was under way, also when it comes to nothing.
+func TestFailedBeginningEndsAnEnrolment(t *testing.T) {
+	next := virtual.Sample{Finger: "thumb"}
+	r := newRig(t, func(c *virtual.Config) {
+		c.Profile = virtual.FingerprintProfile()
+		c.Finger = func(context.Context) virtual.Sample { return next }
+	})
+	r.setPIN()
+	token := r.tokenFor(permBE)
+	id := r.ok(cmdBio, token.be(1, nil))[uint64(4)].([]byte)
+	next.Denied = true
+	r.want(0x27, cmdBio, token.be(1, nil))
+	next.Denied = false
+	r.want(0x2c, cmdBio, token.be(2, m{1: id}))
+}
+
 func TestFingerprintsAreFull(t *testing.T) {
 	finger := "thumb"
 	r := newRig(t, fingerprint(&finger))

@@ -343,6 +343,10 @@ func TestPersistentToken(t *testing.T) {
 	r.ok(cmdClientPIN, r.agree(2).changePIN("567890", pin))
 	token = r.tokenFor(permPCMR)
 	works("once more")
+	r.become(func(p *virtual.Profile) { p.Options["perCredMgmtRO"] = false })
+	r.want(0x33, cmdCredMgmt, token.cm(1, nil)) // a model without it does not know it
+	r.become(func(p *virtual.Profile) { p.Options["perCredMgmtRO"] = true })
+	works("on a model with it")
 	r.ok(cmdConfig, r.tokenFor(permACFG).acfg(3, m{3: true}))
 	r.want(0x33, cmdCredMgmt, token.cm(1, nil))
 }
