@@ -145,6 +145,7 @@ type volatile struct {
 	enrolment   *enrolment   // of a fingerprint
 	blobs       pendingBlobs // the large-blob array that is being written
 	poll        *poll        // the touch that a CTAP1 request waits for
+	signers     signers
 }
 
 // New loads the key that cfg.Store holds and powers it up. An empty store

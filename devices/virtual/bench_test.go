@@ -7,7 +7,9 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
@@ -28,6 +30,51 @@ func BenchmarkBareP256Sign(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkAgainstBareSigning takes turns between a bare signature over a SHA-256
+// and an assertion, so that both meet the same load of the machine, and reports
+// how many times as long the assertion takes by the median.
+func BenchmarkAgainstBareSigning(b *testing.B) {
+	private := make([]byte, 32)
+	seeded(1).Read(private)
+	bare, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, policy := range []virtual.CounterPolicy{virtual.CounterGlobal, virtual.CounterPerCredential} {
+		for _, n := range []int{10, 1000, 10000} {
+			r := filled(b, n)
+			r.become(func(p *virtual.Profile) { p.Counter = policy })
+			stored := r.make(discoverable("again"))
+			for name, request := range map[string]m{"stored": assertion(stored.id), "wrapped": assertion(r.make(creation()).id), "found": assertion()} {
+				msg := message(b, cmdGetAssertion, request)
+				b.Run(fmt.Sprintf("%s/%d/counter %d", name, n, policy), func(b *testing.B) {
+					b.ReportMetric(ratio(b, bare, r, msg), "×bare")
+				})
+			}
+		}
+	}
+}
+
+// ratio is the median time of an assertion by that of a bare signature.
+func ratio(b *testing.B, bare *ecdsa.PrivateKey, r *rig, msg []byte) float64 {
+	var signing, asserting []time.Duration
+	for b.Loop() {
+		start := time.Now()
+		digest := sha256.Sum256(msg)
+		if _, err := bare.Sign(nil, digest[:], crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+		middle := time.Now()
+		if answer := r.key.Message(r.ctx, msg, nil); answer[0] != 0 {
+			b.Fatalf("status %02x", answer[0])
+		}
+		signing, asserting = append(signing, middle.Sub(start)), append(asserting, time.Since(middle))
+	}
+	slices.Sort(signing)
+	slices.Sort(asserting)
+	return float64(asserting[len(asserting)/2]) / float64(signing[len(signing)/2])
 }
 
 // filled is a key with n discoverable credentials, a hundred at each relying

@@ -42,15 +42,6 @@ func (c *credential) forget() {
 	}
 }
 
-// sign makes an assertion signature of the credential.
-func (c *credential) sign(message []byte) ([]byte, error) {
-	signer, err := c.scheme.signer(c.private)
-	if err != nil {
-		return nil, err
-	}
-	return c.scheme.sign(signer, message)
-}
-
 // visible tells whether the credProtect level lets the credential be used (CTAP
 // 2.3 §12.1): level 2 wants its ID or user verification, level 3 user
 // verification.

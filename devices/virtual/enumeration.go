@@ -133,7 +133,7 @@ func (a *Authenticator) nextCredential(*credRequest) (any, error) {
 
 // credentialResponse tells all about a credential that a platform may know.
 func (a *Authenticator) credentialResponse(c *credential) (*credResponse, error) {
-	signer, err := c.scheme.signer(c.private)
+	signer, err := a.signer(c)
 	if err != nil {
 		return nil, err
 	}

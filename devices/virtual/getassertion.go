@@ -301,7 +301,7 @@ func (s *assertions) sign(c *credential, count uint32) (*assertionResponse, erro
 	if err != nil {
 		return nil, err
 	}
-	sig, err := c.sign(append(authData[:len(authData):len(authData)], s.req.clientDataHash...))
+	sig, err := s.key.sign(c, append(authData[:len(authData):len(authData)], s.req.clientDataHash...))
 	if err != nil {
 		return nil, err
 	}

@@ -135,3 +135,34 @@ func TestComplexPINs(t *testing.T) {
 		}
 	}
 }
+
+// TestSignersAreBounded fills the keys that are kept ready and checks that the
+// oldest go first, and that none outlives the power.
+func TestSignersAreBounded(t *testing.T) {
+	a, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids [][]byte
+	for range maxSigners + 2 {
+		private, _, err := schemes[0].generate(a.cfg.Rand)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &credential{id: private[:16], scheme: schemes[0], private: private}
+		ids = append(ids, c.id)
+		for range 2 {
+			if _, err := a.sign(c, []byte("message")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s := &a.volatile.signers
+	if len(s.byID) != maxSigners || len(s.order) != maxSigners || s.byID[string(ids[1])] != nil || s.byID[string(ids[2])] == nil {
+		t.Errorf("%d keys in %d places", len(s.byID), len(s.order))
+	}
+	a.PowerCycle()
+	if len(a.volatile.signers.byID) != 0 {
+		t.Error("keys outlive the power")
+	}
+}

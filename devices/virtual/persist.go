@@ -50,6 +50,7 @@ func (m *making) persist(count uint32, replaced *credential) error {
 		return err
 	}
 	m.key.setCount(m.credential, count)
+	m.key.volatile.signers.put(m.credential.id, m.signer)
 	if replaced != nil {
 		m.key.forgetCredential(replaced)
 	}

@@ -225,7 +225,7 @@ func (a *Authenticator) u2fAssertion(r u2fRequest, c *credential, flags authdata
 		return nil, err
 	}
 	head := binary.BigEndian.AppendUint32([]byte{byte(flags)}, count)
-	sig, err := c.sign(slices.Concat(r.application[:], head, r.challenge))
+	sig, err := a.sign(c, slices.Concat(r.application[:], head, r.challenge))
 	if err != nil {
 		return nil, err
 	}
