@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	_ "crypto/sha512" // of ES384 and ES512
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -83,7 +84,7 @@ func growRSA(seed []byte) (crypto.Signer, error) {
 	}
 	key.N.Mul(key.Primes[0], key.Primes[1])
 	if key.D.ModInverse(e, phi) == nil {
-		return nil, fmt.Errorf("RSA key: the exponent has no inverse")
+		return nil, errors.New("RSA key: the exponent has no inverse")
 	}
 	key.Precompute()
 	if err := key.Validate(); err != nil {

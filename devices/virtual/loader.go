@@ -130,7 +130,7 @@ func (l *loader) pin(b []byte) error {
 	if err := decodeRecord(b, &r); err != nil {
 		return err
 	}
-	if r.Retries > 8 || r.set() && len(r.Hash) != 16 {
+	if r.Retries > maxPINRetries || r.set() && len(r.Hash) != 16 {
 		return ErrCorrupt
 	}
 	l.state.pin = r
@@ -163,7 +163,7 @@ func (l *loader) uv(b []byte) error {
 	if err := decodeRecord(b, &r); err != nil {
 		return err
 	}
-	if r.Retries > 25 {
+	if r.Retries > maxUVRetries {
 		return ErrCorrupt
 	}
 	l.state.uv = r

@@ -10,6 +10,7 @@ import (
 
 // Limits on guesses (CTAP 2.3 §6.5.2.3) and the size of a padded PIN in bytes.
 const (
+	maxPINRetries    = 8 // at the most, before the PIN is blocked
 	maxPINMismatches = 3 // in a row, until the power goes
 	paddedPINSize    = 64
 )

@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -86,7 +87,7 @@ func (p *Profile) checkNames() error {
 		}
 	}
 	if len(p.Versions) == 0 {
-		return fmt.Errorf("no version")
+		return errors.New("no version")
 	}
 	return nil
 }
@@ -146,12 +147,12 @@ func (p *Profile) checkVerification() error {
 		checks = append(checks,
 			within{"shortest PIN", int(p.PIN.MinLength), pinuv.MinPINLength, pinuv.MaxPINBytes},
 			within{"longest PIN", int(or(p.PIN.MaxLength, pinuv.MaxPINBytes)), int(p.PIN.MinLength), pinuv.MaxPINBytes},
-			within{"PIN retries", int(p.PIN.Retries), 1, 8})
+			within{"PIN retries", int(p.PIN.Retries), 1, maxPINRetries})
 	}
 	if p.has(optUV) {
 		checks = append(checks,
-			within{"uv retries", int(p.UV.Retries), 1, 25},
-			within{"uv tries within a command", int(p.UV.InternalAttempts), 1, 5})
+			within{"uv retries", int(p.UV.Retries), 1, maxUVRetries},
+			within{"uv tries within a command", int(p.UV.InternalAttempts), 1, maxUVTries})
 	}
 	if p.has(optBioEnroll) || p.has(optBioPreview) {
 		checks = append(checks,
@@ -164,7 +165,7 @@ func (p *Profile) checkVerification() error {
 
 func (p *Profile) checkAttestation() error {
 	if p.Attestation.Kind > AttestationNone || p.Counter > CounterNone {
-		return fmt.Errorf("unknown kind of attestation or of counter")
+		return errors.New("unknown kind of attestation or of counter")
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ func signed(t *testing.T, algorithm cose.Algorithm) (all []byte) {
 	r := newRig(t, model(func(p *virtual.Profile) { p.Algorithms = []cose.Algorithm{algorithm} }))
 	r.want(0x26, cmdMakeCredential, creation().with(m{4: []any{s{"alg": -65535, "type": "public-key"}}}))
 	for _, rk := range []bool{false, true} {
+		if rk && algorithm == cose.RS256 { // slow, and the same code as the others
+			continue
+		}
 		request := creation().with(m{4: []any{s{"alg": int64(algorithm), "type": "public-key"}}, 7: s{"rk": rk}})
 		c := r.make(request)
 		r.load()
@@ -51,7 +54,7 @@ func signed(t *testing.T, algorithm cose.Algorithm) (all []byte) {
 // TestSelfAttestationOfEachAlgorithm signs with the credential's own key.
 func TestSelfAttestationOfEachAlgorithm(t *testing.T) {
 	for _, algorithm := range allAlgorithms {
-		if algorithm == cose.RS256 { // slow, and the same code as the others
+		if algorithm == cose.RS256 {
 			continue
 		}
 		r := newRig(t, model(func(p *virtual.Profile) {

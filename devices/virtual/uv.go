@@ -7,6 +7,12 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2"
 )
 
+// Limits on tries of built-in user verification (CTAP 2.3 §6.5.2.3).
+const (
+	maxUVRetries = 25 // at the most, before it is blocked
+	maxUVTries   = 5  // at the most, within one command
+)
+
 // SampleStatus is how good one contact with the fingerprint sensor was:
 // lastEnrollSampleStatus of CTAP 2.3 §6.7.4.
 type SampleStatus uint8
