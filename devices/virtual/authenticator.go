@@ -39,7 +39,8 @@ import (
 )
 
 // Transport is what the key is plugged into. It decides how long an unused
-// pinUvAuthToken lives (CTAP 2.3 §6.5.2.1) and what getInfo says.
+// pinUvAuthToken lives (CTAP 2.3 §6.5.2.1), whether a reset is allowed, and what
+// a touch is.
 type Transport uint8
 
 // Transports.

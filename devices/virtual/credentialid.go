@@ -93,10 +93,14 @@ func (s *secrets) unwrap(id []byte, rpIDHash [32]byte) *credential {
 	if err != nil {
 		return nil
 	}
+	known := schemeByCode(payload[0])
+	if known == nil {
+		return nil // of a later version
+	}
 	return &credential{
 		id:       id,
 		rpIDHash: rpIDHash,
-		scheme:   schemeByCode(payload[0]),
+		scheme:   known,
 		protect:  payload[1],
 		u2f:      payload[2]&wrapU2F != 0,
 		payment:  payload[2]&wrapPayment != 0,

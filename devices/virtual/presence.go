@@ -21,7 +21,8 @@ const (
 // Presence is the user of a key: it is called when the key wants a touch and
 // returns when there was one, or as soon as ctx ends. The key counts its own
 // time; ctx ends when that is up, when the platform cancels and when power is
-// lost, and what Presence returns after that does not matter.
+// lost, and what Presence returns after that does not matter. It may be called
+// from another goroutine than the command was, never twice at a time.
 type Presence func(ctx context.Context) Decision
 
 // Auto is a user who touches at once, for as long as the key wants.
