@@ -93,7 +93,7 @@ func (a *app) serveReports(ctx context.Context, network, address string) error {
 	if err != nil {
 		return err
 	}
-	device := ctaphid.NewDevice(key, ctaphid.DeviceConfig{})
+	device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
 	err = a.serveDevice(ctx, network, address, device)
 	return errors.Join(untilTold(ctx, err), device.Close(), key.Close())
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
-	"github.com/touchstone-fido/touchstone/devices/virtual"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/vpcd"
 )
@@ -46,7 +45,7 @@ func (a *app) serveVPCD(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	card := nfc.NewEmulator(key, nfc.EmulatorConfig{MaxMessage: virtual.DefaultMessage})
+	card := virtualCard(key)
 	err = a.plugIn(ctx, address, card)
 	return errors.Join(untilTold(ctx, err), card.Close(), key.Close())
 }

@@ -27,14 +27,26 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 		Manufacturer: "Touchstone", Product: "software key",
 	}
 	if !sel.NFC {
-		device := ctaphid.NewDevice(key, ctaphid.DeviceConfig{})
+		device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
 		s.done = append(s.done, device.Close)
 		s.link = devices.Link{Info: info, Reports: device.Connect()}
 		return nil
 	}
 	info.Transport, info.ATR = devices.NFC, vpcd.DefaultATR()
-	s.link = devices.Link{Info: info, Card: nfc.NewEmulator(key, nfc.EmulatorConfig{MaxMessage: virtual.DefaultMessage})}
+	s.link = devices.Link{Info: info, Card: virtualCard(key)}
 	return nil
+}
+
+// virtualDevice is how a key of its model is on USB.
+func virtualDevice(key *virtual.Authenticator) ctaphid.DeviceConfig {
+	model := key.Profile()
+	caps := ctaphid.Capability(model.Capabilities())
+	return ctaphid.DeviceConfig{Version: model.HID.Version, Capabilities: &caps}
+}
+
+// virtualCard is the key as a card.
+func virtualCard(key *virtual.Authenticator) *nfc.Emulator {
+	return nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{MaxMessage: key.Profile().MaxMessage})
 }
 
 // newVirtual makes the software key that a selector describes: a factory-new
@@ -48,6 +60,7 @@ func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
 		cfg.Transport = virtual.NFC
 	}
 	cfg.OnError = func(err error) { a.note("software key: %v", err) }
+	cfg.OnWink = func() { a.note("The software key winks.") }
 	if sel.Value != "" {
 		store, err := statefile.Open(sel.Value)
 		if err != nil {
@@ -67,7 +80,8 @@ func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
 
 // virtualConfig reads the parameters of a virtual: selector.
 func virtualConfig(params url.Values) (virtual.Config, error) {
-	var cfg virtual.Config
+	cfg := virtual.Config{Profile: virtual.DefaultProfile()}
+	cfg.Profile.AAGUID = [16]byte{} // a stored key keeps its own
 	for name, values := range params {
 		read, ok := virtualParams[name]
 		if !ok {
@@ -102,9 +116,9 @@ var virtualParams = map[string]func(*virtual.Config, string) error{
 	"attestation": func(c *virtual.Config, value string) error {
 		switch value {
 		case "basic":
-			c.Attestation = virtual.AttestationBasic
+			c.Profile.Attestation.Kind = virtual.AttestationBasic
 		case "self":
-			c.Attestation = virtual.AttestationSelf
+			c.Profile.Attestation.Kind = virtual.AttestationSelf
 		default:
 			return fmt.Errorf("%q is neither basic nor self", value)
 		}

@@ -53,6 +53,10 @@ type DeviceConfig struct {
 	Keepalive time.Duration
 	// Version is the maker's version in the answer to INIT: major, minor, build.
 	Version [3]byte
+	// Capabilities is what the answer to INIT says; nil for what the handler can
+	// do. Commands that it leaves out are refused; what the handler cannot do
+	// stays refused whatever it says.
+	Capabilities *Capability
 	// FirstChannel is the first channel handed out, the others follow; 1 if
 	// zero.
 	FirstChannel ChannelID
@@ -177,6 +181,14 @@ func (d *Device) PowerCycle() {
 
 // capabilities is what the answer to INIT says.
 func (d *Device) capabilities() Capability {
+	if d.cfg.Capabilities != nil {
+		return *d.cfg.Capabilities
+	}
+	return d.able()
+}
+
+// able is what the handler can do.
+func (d *Device) able() Capability {
 	caps := CapabilityCBOR
 	if _, ok := d.handler.(winkHandler); ok {
 		caps |= CapabilityWink

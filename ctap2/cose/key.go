@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
+
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
@@ -167,9 +169,9 @@ func (k *Key) UnmarshalCBOR(b []byte) error {
 	return nil
 }
 
-// Public returns the key as an [*ecdsa.PublicKey], [ed25519.PublicKey] or
-// [*rsa.PublicKey], checked to be on its curve. Other keys are
-// [ErrUnsupported].
+// Public returns the key as an [*ecdsa.PublicKey], [ed25519.PublicKey],
+// [*rsa.PublicKey] or [*mldsa.PublicKey], checked to be on its curve. Other keys
+// are [ErrUnsupported].
 func (k Key) Public() (crypto.PublicKey, error) {
 	switch {
 	case k.Type == TypeEC2:
@@ -181,6 +183,8 @@ func (k Key) Public() (crypto.PublicKey, error) {
 		return ed25519.PublicKey(k.X), nil
 	case k.Type == TypeRSA:
 		return k.rsa()
+	case k.Type == TypeAKP:
+		return k.mldsa()
 	}
 	return nil, fmt.Errorf("%w: type %d, curve %d, %v", ErrUnsupported, k.Type, k.Curve, k.Alg)
 }
@@ -227,6 +231,26 @@ func (k Key) rsa() (*rsa.PublicKey, error) {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
 
+// parameterSets are those of ML-DSA (FIPS 204 §4) by algorithm: a key of type
+// AKP does not say otherwise which it is for.
+var parameterSets = map[Algorithm]mldsa.Parameters{
+	MLDSA44: mldsa.MLDSA44(),
+	MLDSA65: mldsa.MLDSA65(),
+	MLDSA87: mldsa.MLDSA87(),
+}
+
+func (k Key) mldsa() (*mldsa.PublicKey, error) {
+	parameters, ok := parameterSets[k.Alg]
+	if !ok {
+		return nil, fmt.Errorf("%w: %v with a key of type AKP", ErrUnsupported, k.Alg)
+	}
+	pub, err := mldsa.NewPublicKey(parameters, k.Pub)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return pub, nil
+}
+
 // ECDH returns a P-256 key for key agreement (CTAP 2.3 §6.5.6), checked to be
 // on the curve. The algorithm member is not looked at: it is a label that some
 // keys get wrong.
@@ -252,14 +276,18 @@ func KeyAgreement(pub *ecdh.PublicKey) Key {
 	return Key{Type: TypeEC2, Alg: ECDHES, Curve: CurveP256, X: p[1:33], Y: p[33:65]}
 }
 
-// FromPublic is the COSE form of an ECDSA key on a NIST curve or of an Ed25519
-// key, labelled with alg. Other keys are [ErrUnsupported].
+// FromPublic is the COSE form of an ECDSA key on a NIST curve, an Ed25519, RSA or
+// ML-DSA key, labelled with alg. Other keys are [ErrUnsupported].
 func FromPublic(pub crypto.PublicKey, alg Algorithm) (Key, error) {
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		return fromECDSA(pub, alg)
 	case ed25519.PublicKey:
 		return Key{Type: TypeOKP, Alg: alg, Curve: CurveEd25519, X: pub}, nil
+	case *rsa.PublicKey:
+		return Key{Type: TypeRSA, Alg: alg, N: pub.N.Bytes(), E: big.NewInt(int64(pub.E)).Bytes()}, nil
+	case *mldsa.PublicKey:
+		return Key{Type: TypeAKP, Alg: alg, Pub: pub.Bytes()}, nil
 	}
 	return Key{}, fmt.Errorf("%w: %T", ErrUnsupported, pub)
 }

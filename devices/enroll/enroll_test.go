@@ -229,7 +229,9 @@ func TestCeremoniesVerify(t *testing.T) {
 		{"none", virtual.AttestationBasic, webauthn.ConveyanceNone, "none"},
 		{"indirect", virtual.AttestationBasic, webauthn.ConveyanceIndirect, "packed"},
 	} {
-		s := newScene(t, virtual.Config{Attestation: c.attest})
+		profile := virtual.DefaultProfile()
+		profile.Attestation.Kind = c.attest
+		s := newScene(t, virtual.Config{Profile: profile})
 		s.setPIN("24680")
 		var requests []enroll.PINRequest
 		ask := asking("24680", &requests)

@@ -109,6 +109,15 @@ func (f *fields) uint(key any) (n uint64) {
 	return n
 }
 
+// optionalUint reads an unsigned number; nil stands for an absent member.
+func (f *fields) optionalUint(key any) *uint64 {
+	if !f.has(key) {
+		return nil
+	}
+	n := f.uint(key)
+	return &n
+}
+
 // integer reads a signed number. One that does not fit is 0, which stands for
 // nothing wherever CTAP has signed numbers.
 func (f *fields) integer(key any) (n int64) {

@@ -10,7 +10,7 @@ import (
 
 // Limits on guesses (CTAP 2.3 §6.5.2.3) and the size of a padded PIN in bytes.
 const (
-	maxPINRetries    = 8
+	maxPINRetries    = 8 // at the most, before the PIN is blocked
 	maxPINMismatches = 3 // in a row, until the power goes
 	paddedPINSize    = 64
 )
@@ -18,8 +18,8 @@ const (
 // pinUsable tells whether a PIN may be tried at all.
 func (a *Authenticator) pinUsable() error {
 	switch {
-	case !a.state.pin.set():
-		return ctap2.StatusPINNotSet // the standard names no status here
+	case !a.pinSet():
+		return or(a.profile.Choices.NoPIN, ctap2.StatusPINNotSet)
 	case a.state.pin.Retries == 0:
 		return ctap2.StatusPINBlocked
 	case a.volatile.mismatches >= maxPINMismatches:
@@ -43,9 +43,23 @@ func (a *Authenticator) tryPIN(secret *pinuv.Secret, pinHashEnc []byte) error {
 		return a.pinMismatch(secret.Protocol())
 	}
 	a.volatile.mismatches = 0
-	restored := a.state.pin
-	restored.Retries = maxPINRetries
-	return a.savePIN(restored)
+	return a.pinAccepted()
+}
+
+// pinAccepted gives back all tries, those of built-in user verification too.
+func (a *Authenticator) pinAccepted() error {
+	restored, uv := a.state.pin, a.freshUV()
+	restored.Retries = a.profile.PIN.Retries
+	var ch change
+	ch.put(pinName, restored)
+	if uv != a.state.uv {
+		ch.put(uvName, uv)
+	}
+	if err := a.apply(ch); err != nil {
+		return err
+	}
+	a.state.pin, a.state.uv = restored, uv
+	return nil
 }
 
 // pinMismatch drops the key agreement key and says how bad it is.
@@ -54,11 +68,24 @@ func (a *Authenticator) pinMismatch(p pinuv.Protocol) error {
 	a.volatile.mismatches++
 	switch {
 	case a.state.pin.Retries == 0:
-		return ctap2.StatusPINBlocked
+		return a.pinBlocked()
 	case a.volatile.mismatches >= maxPINMismatches:
 		return ctap2.StatusPINAuthBlocked
 	}
 	return ctap2.StatusPINInvalid
+}
+
+// pinBlocked is when the last try is spent. Built-in user verification ends with
+// it (CTAP 2.3 §6.5.2.3, as one implementation reads it).
+func (a *Authenticator) pinBlocked() error {
+	if a.profile.has(optUV) && !a.profile.Choices.UVOutlivesPIN {
+		blocked := a.state.uv
+		blocked.Retries = 0
+		if err := a.saveUV(blocked); err != nil {
+			return err
+		}
+	}
+	return ctap2.StatusPINBlocked
 }
 
 // newPIN reads a PIN that a platform wants set and makes the record of it, with
@@ -70,18 +97,45 @@ func (a *Authenticator) newPIN(secret *pinuv.Secret, newPINEnc []byte) (pinRecor
 	case err != nil:
 		return pinRecord{}, ctap2.StatusPINAuthInvalid
 	case len(padded) != paddedPINSize:
-		return pinRecord{}, ctap2.StatusInvalidParameter
+		return pinRecord{}, a.profile.paddingWrong()
 	}
 	pin, err := pinuv.UnpadPIN(padded)
-	if err != nil || !utf8.Valid(pin) || pinuv.CheckNewPIN(pin, minPINLength, 0) != nil {
+	if err != nil || !a.allowsPIN(pin) {
 		return pinRecord{}, ctap2.StatusPINPolicyViolation
 	}
 	return pinRecord{
 		Version: recordVersion,
 		Hash:    pinuv.HashPIN(pin),
 		Length:  uint(utf8.RuneCount(pin)),
-		Retries: maxPINRetries,
+		Retries: a.profile.PIN.Retries,
+		Complex: complexPIN(pin),
 	}, nil
+}
+
+// allowsPIN tells whether the PIN keeps to the rules that are in force (CTAP 2.3
+// §6.5.1, §7.5).
+func (a *Authenticator) allowsPIN(pin []byte) bool {
+	switch {
+	case !utf8.Valid(pin), pinuv.CheckNewPIN(pin, a.minPINLength(), a.profile.PIN.MaxLength) != nil:
+		return false
+	case a.complexityRequired():
+		return complexPIN(pin)
+	}
+	return true
+}
+
+// complexPIN is Touchstone's PIN complexity policy: at least three different
+// characters, and not each one more, or each one less, than the one before.
+func complexPIN(pin []byte) bool {
+	runes := []rune(string(pin))
+	different := map[rune]bool{}
+	up, down := true, true
+	for i, r := range runes {
+		different[r] = true
+		up = up && (i == 0 || r == runes[i-1]+1)
+		down = down && (i == 0 || r == runes[i-1]-1)
+	}
+	return len(different) >= 3 && !up && !down
 }
 
 // savePIN makes the record the key's, in the store first.

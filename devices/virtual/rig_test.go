@@ -81,8 +81,9 @@ type rig struct {
 	cfg     virtual.Config
 	key     *virtual.Authenticator
 	ctx     context.Context
-	touches int    // how often the user was asked
-	states  []byte // keepalive status codes of the last command
+	touches int      // how often the user was asked
+	states  []byte   // keepalive status codes of the last command
+	heard   []string // every answer so far
 }
 
 // newRig makes a key in memory, with repeatable randomness and a user who
@@ -110,6 +111,23 @@ func newRig(t testing.TB, changes ...func(*virtual.Config)) *rig {
 	return r
 }
 
+// model changes the key's profile.
+func model(change func(*virtual.Profile)) func(*virtual.Config) {
+	return func(c *virtual.Config) {
+		if c.Profile == nil {
+			c.Profile = virtual.DefaultProfile()
+		}
+		change(c.Profile)
+	}
+}
+
+// become makes the key another model, with the state that it has.
+func (r *rig) become(change func(*virtual.Profile)) {
+	r.t.Helper()
+	model(change)(&r.cfg)
+	r.load()
+}
+
 // load makes the key from its store, anew.
 func (r *rig) load() {
 	r.t.Helper()
@@ -126,10 +144,20 @@ func (r *rig) raw(msg []byte) (status byte, body []byte) {
 	r.states = nil
 	answer := r.key.Message(r.ctx, msg, func(status byte) { r.states = append(r.states, status) })
 	checkAnswer(r.t, answer)
-	if len(answer) > virtual.MinMessage { // what every platform can take
+	r.heard = append(r.heard, string(answer))
+	if limit := r.longest(); len(answer) > limit {
 		r.t.Fatalf("answer of %d bytes", len(answer))
 	}
 	return answer[0], answer[1:]
+}
+
+// longest is the longest answer that a key may give: that of the default model
+// fits what every platform can take.
+func (r *rig) longest() int {
+	if r.cfg.Profile == nil {
+		return virtual.MinMessage
+	}
+	return virtual.MaxMessage
 }
 
 // checkAnswer wants a status byte and at most one canonical item, and none after
