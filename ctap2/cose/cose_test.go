@@ -174,7 +174,8 @@ func TestBadKeys(t *testing.T) {
 		{"RSA without modulus", cose.Key{Type: cose.TypeRSA, E: []byte{3}}, cose.ErrInvalid},
 		{"RSA with a huge exponent", cose.Key{Type: cose.TypeRSA, N: bytes.Repeat([]byte{255}, 256), E: bytes.Repeat([]byte{255}, 9)}, cose.ErrInvalid},
 		{"RSA with a huge modulus", cose.Key{Type: cose.TypeRSA, N: bytes.Repeat([]byte{255}, 1025), E: []byte{3}}, cose.ErrInvalid},
-		{"ML-DSA", cose.Key{Type: cose.TypeAKP, Pub: offCurve}, cose.ErrUnsupported},
+		{"ML-DSA of 32 bytes", cose.Key{Type: cose.TypeAKP, Alg: cose.MLDSA44, Pub: offCurve}, cose.ErrInvalid},
+		{"algorithm key pair under ES256", cose.Key{Type: cose.TypeAKP, Alg: cose.ES256, Pub: offCurve}, cose.ErrUnsupported},
 	} {
 		if _, err := c.key.Public(); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
