@@ -35,8 +35,6 @@ func bstr(data string) string {
 	return "58" + hex.EncodeToString([]byte{byte(len(data) / 2)}) + data
 }
 
-func protocol(p uint) pinuv.Protocol { return pinuv.Protocol(p) }
-
 func token(t testing.TB, p pinuv.Protocol) *pinuv.Token {
 	t.Helper()
 	tok, err := pinuv.NewToken(p, bytes.Repeat([]byte{7}, 32))

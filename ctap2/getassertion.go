@@ -123,6 +123,9 @@ func (c *Client) assertion(ctx context.Context, cmd Command, params *GetAssertio
 	if err != nil {
 		return nil, k.bad(err)
 	}
+	if err := checkLargeBlobKey(w.LargeBlobKey); err != nil {
+		return nil, k.bad(err)
+	}
 	a := &Assertion{
 		AuthData: data, RawAuthData: w.AuthData, Signature: w.Signature, User: w.User,
 		NumberOfCredentials: w.NumberOfCredentials, UserSelected: w.UserSelected,

@@ -124,7 +124,7 @@ func createRequest(info *ctap2.Info, o CreateOptions, rk bool, hash []byte) *cta
 		r.AttestationFormats = []string{webauthn.FormatNone}
 	}
 	if ep, _ := info.Option(ctap2.OptionEP); ep && o.Attestation == webauthn.ConveyanceEnterprise {
-		r.EnterpriseAttestation = 1 // vendor-facilitated: the key holds the list of relying parties
+		r.EnterpriseAttestation = ctap2.EnterpriseVendor
 	}
 	return r
 }
