@@ -212,7 +212,7 @@ func TestAlgorithmNames(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	x := strings.Repeat("11", 32)
-	for _, s := range []string{"a0", "a5010203262001215820" + x + "225820" + x, "a4010103272006215820" + x, "a401030339010020430000012143010001", "a2010903 26"} {
+	for _, s := range []string{"a0", "a5010203262001215820" + x + "225820" + x, "a4010103272006215820" + x, "a401030339010020430000012143010001", "a2010903 26", "a301634f4b50032720674564323535313921982007" + strings.Repeat("07", 31)} {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

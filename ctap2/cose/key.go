@@ -79,8 +79,12 @@ func Parse(b []byte) (Key, error) {
 
 // ParseFirst reads the COSE_Key at the start of b and returns the bytes after
 // it. Members it does not know are skipped; a key type it does not know leaves
-// only Type and Alg set.
+// only Type and Alg set. Ed25519 keys in the form that one browser mangled them
+// to are read too.
 func ParseFirst(b []byte) (key Key, rest []byte, err error) {
+	if isMangled(b) {
+		return parseMangled(b)
+	}
 	var m map[int64]wire.Raw
 	rest, err = wire.DecodeFirst(b, &m)
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
@@ -38,15 +40,28 @@ func (r *Registration) X509() (*x509.Certificate, error) {
 // bytes. The error is [cose.ErrSignature] when it does not verify. Whose
 // certificate it is, is for the relying party to find out.
 func (r *Registration) Verify(challenge, application []byte) error {
-	certificate, err := r.X509()
-	if err != nil {
-		return err
-	}
-	key, err := cose.FromPublic(certificate.PublicKey, cose.ES256)
+	key, err := r.attestationKey()
 	if err != nil {
 		return fmt.Errorf("attestation certificate: %w", err)
 	}
 	return key.Verify(slices.Concat([]byte{0}, application, challenge, r.KeyHandle, r.PublicKey), r.Signature)
+}
+
+// attestationKey is the public key of the attestation certificate. Only this
+// member is read: prototypes have certificates with names that crypto/x509 does
+// not take, such as Google's first ones.
+func (r *Registration) attestationKey() (cose.Key, error) {
+	var c struct {
+		TBS struct {
+			Version                                   int `asn1:"optional,explicit,tag:0"`
+			Serial                                    *big.Int
+			Algorithm, Issuer, Validity, Subject, Key asn1.RawValue
+		}
+	}
+	if _, err := asn1.Unmarshal(r.Certificate, &c); err != nil {
+		return cose.Key{}, err
+	}
+	return cose.FromSPKI(c.TBS.Key.FullBytes, cose.ES256)
 }
 
 // Verify checks the signature of an authentication with the credential's key
@@ -59,8 +74,9 @@ func (a *Authentication) Verify(key cose.Key, challenge, application []byte) err
 
 // badUnusedBits are the SHA-256 hashes of certificates from the first U2F keys
 // of Yubico. The BIT STRING of their signature says that it has unused bits,
-// which it has not, and strict parsers refuse them. Yubico published the list;
-// every U2F relying party library has it.
+// which it has not: strict parsers refuse them, and to others the issuer's
+// signature does not verify. Yubico published the list; U2F relying party
+// libraries in all languages have it.
 var badUnusedBits = []string{
 	"349bca1031f8c82c4ceca38b9cebf1a69df9fb3b94eed99eb3fb9aa3822d26e8",
 	"dd574527df608e47ae45fbba75a2afdd5c20fd94a02419381813cd55a2a3398f",
