@@ -25,7 +25,8 @@ func ReadLargeBlob() *LargeBlobAccess { return &LargeBlobAccess{largeBlobInput{R
 
 // WriteLargeBlob compresses data to be written as the credential's blob. The
 // request must allow exactly one credential. Which permission a token needs for
-// it is not told by any source at hand; ask for lbw too.
+// it is not told by any source at hand: an authenticator with this extension
+// does not have the option largeBlobs, without which none grants lbw.
 func WriteLargeBlob(data []byte) (*LargeBlobAccess, error) {
 	packed, err := largeblob.Deflate(data)
 	if err != nil {

@@ -184,3 +184,9 @@ func (c *Client) ChangeLargeBlobs(ctx context.Context, t *pinuv.Token, change fu
 	}
 	return nil
 }
+
+// PutLargeBlob stores data under a credential's largeBlobKey, in place of what
+// is there under it, in the way of [Client.ChangeLargeBlobs].
+func (c *Client) PutLargeBlob(ctx context.Context, t *pinuv.Token, key, data []byte) error {
+	return c.ChangeLargeBlobs(ctx, t, func(a *largeblob.Array) error { return a.Put(c.rand, key, data) })
+}

@@ -188,11 +188,8 @@ func TestChangeLargeBlobs(t *testing.T) {
 	k := newBlobKey(t, foreign(30))
 	c, two := k.client(), vectorToken(t, pinuv.Two)
 	key := bytes.Repeat([]byte{1}, 32)
-	put := func(data string) func(*largeblob.Array) error {
-		return func(a *largeblob.Array) error { return a.Put(zeros{}, key, []byte(data)) }
-	}
 	for _, data := range []string{"first", strings.Repeat("second", 100)} {
-		if err := c.ChangeLargeBlobs(t.Context(), two, put(data)); err != nil {
+		if err := c.PutLargeBlob(t.Context(), two, key, []byte(data)); err != nil {
 			t.Fatal(err)
 		}
 		array, damaged, err := c.LargeBlobs(t.Context())
