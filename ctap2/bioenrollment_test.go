@@ -151,6 +151,9 @@ func TestEnrollmentIsGivenUpAfterTheContext(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	var asked []byte
 	c := ctap2.New(transportFunc(func(ctx context.Context, msg []byte) ([]byte, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		asked = msg
 		end()
 		return []byte{0x2d}, ctx.Err()

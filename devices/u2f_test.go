@@ -28,7 +28,8 @@ type oldReports struct {
 	caps  byte
 	asm   *ctaphid.Assembler
 	queue chan []byte
-	cbor  int // CTAPHID_CBOR messages refused
+	takes int // CTAPHID_CBOR messages answered with success
+	cbor  int // and those refused then
 }
 
 func newOldReports(t *testing.T, key *u2ftest.Key, caps byte) *oldReports {
@@ -63,6 +64,11 @@ func (o *oldReports) WriteReport(ctx context.Context, p []byte) error {
 			return err
 		}
 	default:
+		if o.takes > 0 {
+			o.takes--
+			reply.Payload = []byte{0}
+			break
+		}
 		o.cbor++
 		reply.Command, reply.Payload = ctaphid.CommandError, []byte{byte(ctaphid.CodeInvalidCommand)}
 	}
@@ -248,14 +254,22 @@ func TestU2FTouchIsTold(t *testing.T) {
 // TestNewKeysAreNotTakenForOld: a key that has spoken CTAP2 keeps to it, and one
 // with NMSG has nothing else.
 func TestNewKeysAreNotTakenForOld(t *testing.T) {
-	reports := newOldReports(t, newU2FKey(t), 0x0c)
-	conn, err := devices.Connect(t.Context(), devices.Link{Reports: reports}, devices.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := conn.GetInfo(t.Context()); !errors.Is(err, ctaphid.CodeInvalidCommand) {
-		t.Errorf("%v", err)
+	spoke, nothingElse := newOldReports(t, newU2FKey(t), 0x04), newOldReports(t, newU2FKey(t), 0x0c)
+	spoke.takes = 1
+	for name, reports := range map[string]*oldReports{"has spoken": spoke, "NMSG": nothingElse} {
+		conn, err := devices.Connect(t.Context(), devices.Link{Reports: reports}, devices.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reports.takes > 0 {
+			if err := conn.Selection(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := conn.GetInfo(t.Context()); !errors.Is(err, ctaphid.CodeInvalidCommand) {
+			t.Errorf("%s: %v", name, err)
+		}
+		conn.Close()
 	}
 }
 

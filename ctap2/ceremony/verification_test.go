@@ -304,7 +304,7 @@ func everyPurpose() []ceremony.Purpose {
 			}
 		}
 	}
-	for _, p := range []ctap2.Permission{cm, be, lbw, acfg, pcmr} {
+	for _, p := range []ctap2.Permission{cm, be, lbw, acfg, pcmr, pcmr | cm, be | acfg} {
 		all = append(all, ceremony.Purpose{Permissions: p})
 	}
 	return all

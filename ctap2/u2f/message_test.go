@@ -115,7 +115,7 @@ func TestBadRegistrations(t *testing.T) {
 		"another first byte":         at(0, 4),
 		"a compressed point":         at(1, 2),
 		"off the curve":              at(40, good[40]^1),
-		"no key handle":              at(66, 0),
+		"no key handle":              slices.Concat(good[:66], []byte{0}, certificate, signature),
 		"a key handle of 255":        at(66, 255),
 		"certificate is a SET":       slices.Concat(handle, []byte{0x31}, certificate[1:], signature),
 		"certificate is primitive":   slices.Concat(handle, []byte{0x10}, certificate[1:], signature),

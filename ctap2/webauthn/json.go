@@ -96,10 +96,7 @@ func (o *object) bytes(name string) Bytes {
 // standard's JSON has none.
 func decodeBase64URL(text string) (Bytes, error) {
 	if len(text)%4 == 0 {
-		trimmed := strings.TrimSuffix(strings.TrimSuffix(text, "="), "=")
-		if len(text)-len(trimmed) == (4-len(trimmed)%4)%4 {
-			text = trimmed
-		}
+		text = strings.TrimSuffix(strings.TrimSuffix(text, "="), "=")
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
