@@ -7,6 +7,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/largeblob"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
 // FuzzAnswers gives every command any answer: an error or a result, no panic and
@@ -81,4 +82,21 @@ var everything = []func(context.Context, *ctap2.Client){
 			return err
 		})
 	},
+}
+
+func FuzzExtensionOutputs(f *testing.F) {
+	f.Add(unhex(f, "a1"+text("credProtect")+"03"), unhex(f, "a1"+text("largeBlob")+"a1"+text("supported")+"f5"))
+	f.Add(unhex(f, "a1"+text("uvm")+"81 83 01 02 03"), unhex(f, "a1"+text("largeBlob")+"a2"+text("blob")+"47cb48cdc9c90700"+text("originalSize")+"05"))
+	f.Fuzz(func(t *testing.T, signed, unsigned []byte) {
+		var s, u map[string]wire.Raw
+		if wire.Decode(signed, &s) != nil || wire.Decode(unsigned, &u) != nil {
+			return
+		}
+		r := &ctap2.MakeCredentialResponse{UnsignedExtensionOutputs: u}
+		r.AuthData.Extensions = s
+		_, _ = ctap2.CreationExtensions{CredProtect: 1, CredBlob: []byte{1}, LargeBlob: "required", MinPINLength: true, PINComplexityPolicy: true, HMACSecret: true, UVM: true}.Outputs(r)
+		a := &ctap2.Assertion{UnsignedExtensionOutputs: u}
+		a.AuthData.Extensions = s
+		_, _ = ctap2.AssertionExtensions{CredBlob: true, LargeBlob: ctap2.ReadLargeBlob(), ThirdPartyPayment: true, UVM: true}.Outputs(a)
+	})
 }

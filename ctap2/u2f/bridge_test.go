@@ -2,13 +2,11 @@ package u2f_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +17,6 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/ctap2/u2f"
 	"github.com/touchstone-fido/touchstone/ctap2/u2f/u2ftest"
-	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
 func bridged(t u2f.Transport) *u2f.Bridge {
@@ -286,37 +283,4 @@ func TestBridgeBadMessages(t *testing.T) {
 			t.Errorf("%q: %x, %v, want %v", msg, got, err, want)
 		}
 	}
-}
-
-// FuzzBridge gives a client any registration and authentication that a U2F key
-// may send.
-func FuzzBridge(f *testing.F) {
-	v := standardVector(f)
-	f.Add(append(v.registration, 0x90, 0), append(v.authentication, 0x90, 0), []byte{0x69, 0x85})
-	f.Add([]byte{0x69, 0x86}, []byte{0x6a, 0x80}, []byte{0x90, 0})
-	f.Add([]byte{}, []byte{0x90}, []byte{0x6d, 0})
-	f.Fuzz(func(t *testing.T, registration, authentication, check []byte) {
-		asked := 0
-		c := ctap2.New(bridged(transportFunc(func(_ context.Context, apdu []byte) ([]byte, error) {
-			if asked++; asked > 10 {
-				return []byte{0x6f, 0}, nil
-			}
-			switch {
-			case apdu[1] == 1:
-				return registration, nil
-			case apdu[2] == byte(u2f.CheckOnly):
-				return check, nil
-			}
-			return authentication, nil
-		})), ctap2.Config{})
-		made, err := c.MakeCredential(t.Context(), create([]byte{1}))
-		if err == nil && wire.Canonical(made.Statement) != nil {
-			t.Fatalf("statement %x", made.Statement)
-		}
-		a, err := c.GetAssertion(t.Context(), get([]byte{1}))
-		if err == nil && (a.AuthData.Flags&^authdata.FlagUP != 0 || !strings.HasPrefix(string(a.RawAuthData), string(sha([]byte("example.com"))))) {
-			t.Fatalf("authenticator data %x", a.RawAuthData)
-		}
-		_, _ = c.GetInfo(t.Context())
-	})
 }

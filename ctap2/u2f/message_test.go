@@ -166,34 +166,3 @@ func TestCertificatesThatAreFine(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParseRegistration(f *testing.F) {
-	v := standardVector(f)
-	f.Add(v.registration)
-	f.Add(v.registration[:200])
-	f.Add([]byte{5})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := u2f.ParseRegistration(b)
-		if err != nil {
-			return
-		}
-		again := slices.Concat([]byte{5}, r.PublicKey, []byte{byte(len(r.KeyHandle))}, r.KeyHandle, r.Certificate, r.Signature)
-		if !bytes.Equal(again, b) {
-			t.Fatalf("%x\nis read as\n%x", b, again)
-		}
-		_ = r.Verify(v.challenge, v.application)
-	})
-}
-
-func FuzzParseAuthentication(f *testing.F) {
-	v := standardVector(f)
-	f.Add(v.authentication)
-	f.Add(v.authentication[:10])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := u2f.ParseAuthentication(b)
-		if err != nil {
-			return
-		}
-		_ = a.Verify(v.key, v.getChallenge, v.application)
-	})
-}
