@@ -84,6 +84,18 @@ func TestEmptyPINUVAuthParamIsSent(t *testing.T) {
 	}
 }
 
+// TestVerifyUser adds the option uv and leaves the caller's map alone.
+func TestVerifyUser(t *testing.T) {
+	mine := map[string]bool{"rk": true, "uv": false}
+	makes := &ctap2.MakeCredentialRequest{Options: mine}
+	makes.VerifyUser()
+	gets := &ctap2.GetAssertionRequest{}
+	gets.VerifyUser()
+	if !reflect.DeepEqual(makes.Options, map[string]bool{"rk": true, "uv": true}) || !reflect.DeepEqual(gets.Options, map[string]bool{"uv": true}) || mine["uv"] {
+		t.Errorf("%v, %v, %v", makes.Options, gets.Options, mine)
+	}
+}
+
 func TestMakeCredentialResponse(t *testing.T) {
 	r, err := answering(t, makeCredentialAnswer).MakeCredential(t.Context(), &ctap2.MakeCredentialRequest{})
 	if err != nil {

@@ -15,6 +15,10 @@ import (
 // (CTAP 2.3 §6.10.2).
 const fragmentOverhead = 64
 
+// maxMessage is the longest message in bytes that any transport carries (CTAP 2.3
+// §11.2.4). A maxMsgSize beyond it is not to be believed.
+const maxMessage = 7609
+
 // maxLargeBlobArray bounds what a hostile authenticator can make a platform
 // read, in bytes. No key stores as much.
 const maxLargeBlobArray = 1 << 20
@@ -49,7 +53,7 @@ func (c *Client) maxFragment() int {
 	if limit <= fragmentOverhead {
 		limit = DefaultMaxMsgSize // not told, or nonsense
 	}
-	return int(min(limit, maxLargeBlobArray)) - fragmentOverhead
+	return int(min(limit, maxMessage)) - fragmentOverhead
 }
 
 // ReadLargeBlobArray reads the serialised large-blob array in as many fragments

@@ -259,14 +259,29 @@ func TestHostileLargeBlobs(t *testing.T) {
 }
 
 // A key that names a maxMsgSize without room for a fragment is read in default
-// ones.
+// ones, and one that names more than any transport carries in the greatest.
 func TestAbsurdMaxMsgSize(t *testing.T) {
-	k := newBlobKey(t, foreign(30))
-	k.maxMsg = 64
-	c := k.client()
-	k.maxMsg = 1024
-	if got, err := c.ReadLargeBlobArray(t.Context()); err != nil || !bytes.Equal(got, k.stored) {
-		t.Errorf("%d bytes, %v", len(got), err)
+	for told, want := range map[int]int{64: 1024 - 64, 1 << 30: 7609 - 64} {
+		asked := 0
+		k := newBlobKey(t, foreign(30))
+		k.maxMsg = told
+		c := ctap2.New(transportFunc(func(ctx context.Context, msg []byte) ([]byte, error) {
+			var r map[int]any
+			if err := wire.Decode(msg[1:], &r); err == nil {
+				asked = int(r[1].(uint64))
+			}
+			k.maxMsg = told
+			if len(msg) > 1 {
+				k.maxMsg = 8000
+			}
+			return k.Exchange(ctx, msg)
+		}), ctap2.Config{})
+		if _, err := c.GetInfo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.ReadLargeBlobArray(t.Context()); err != nil || !bytes.Equal(got, k.stored) || asked != want {
+			t.Errorf("%d bytes, asked for %d, want %d: %v", len(got), asked, want, err)
+		}
 	}
 }
 

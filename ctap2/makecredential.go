@@ -46,6 +46,10 @@ func (r *MakeCredentialRequest) Authorize(t *pinuv.Token) {
 	r.PINUVAuthProtocol = t.Protocol()
 }
 
+// VerifyUser asks the authenticator to verify the user by its own means, where it
+// has no tokens to [MakeCredentialRequest.Authorize] the request with.
+func (r *MakeCredentialRequest) VerifyUser() { r.Options = withOption(r.Options, OptionUV, true) }
+
 // MakeCredentialResponse is the answer to authenticatorMakeCredential.
 type MakeCredentialResponse struct {
 	Format                   string // attestation statement format, such as "packed"

@@ -57,10 +57,12 @@ func NewCreation(info *ctap2.Info, o *webauthn.CreationOptions, rpID string, has
 	return c, nil
 }
 
+// descriptors are those of a request. Transports are for the client, which is
+// past choosing an authenticator; they would only make the message longer.
 func descriptors(list []webauthn.Descriptor) []ctap2.Descriptor {
 	var all []ctap2.Descriptor
 	for _, d := range list {
-		all = append(all, ctap2.Descriptor{ID: d.ID, Type: d.Type, Transports: d.Transports})
+		all = append(all, ctap2.Descriptor{ID: d.ID, Type: d.Type})
 	}
 	return all
 }

@@ -57,7 +57,7 @@ func TestCreationRequest(t *testing.T) {
 	want := &ctap2.MakeCredentialRequest{
 		ClientDataHash: hash, RP: ctap2.RelyingParty{ID: "example.com", Name: "Example"},
 		User: ctap2.User{ID: []byte{1}, Name: "alice", DisplayName: "Alice"}, Parameters: ctap2.Parameters(cose.ES256),
-		ExcludeList: []ctap2.Descriptor{{ID: []byte{7}, Type: "public-key", Transports: []string{"usb"}}}, Options: opt{"rk": true},
+		ExcludeList: ctap2.Descriptors([]byte{7}), Options: opt{"rk": true},
 	}
 	if !reflect.DeepEqual(c.Request, want) {
 		t.Errorf("\n got %+v\nwant %+v", c.Request, want)

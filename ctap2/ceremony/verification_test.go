@@ -50,10 +50,10 @@ func TestDecisionTable(t *testing.T) {
 		method, fallback ceremony.Method
 		reason           error
 	}
-	make := func(r webauthn.Requirement) ceremony.Purpose {
+	create := func(r webauthn.Requirement) ceremony.Purpose {
 		return ceremony.Purpose{Permissions: mc, Requirement: r}
 	}
-	makeRK := func(r webauthn.Requirement) ceremony.Purpose {
+	createRK := func(r webauthn.Requirement) ceremony.Purpose {
 		return ceremony.Purpose{Permissions: mc, Requirement: r, Discoverable: true}
 	}
 	get := func(r webauthn.Requirement) ceremony.Purpose {
@@ -66,19 +66,19 @@ func TestDecisionTable(t *testing.T) {
 		purpose ceremony.Purpose
 		want    want
 	}{
-		{"nothing set up, preferred", none, makeRK("preferred"), want{false, 0, 0, ceremony.ErrNotConfigured}},
-		{"nothing set up, required", none, makeRK("required"), want{true, 0, 0, ceremony.ErrNotConfigured}},
+		{"nothing set up, preferred", none, createRK("preferred"), want{false, 0, 0, ceremony.ErrNotConfigured}},
+		{"nothing set up, required", none, createRK("required"), want{true, 0, 0, ceremony.ErrNotConfigured}},
 		{"no word on PINs, required", opt{}, get("required"), want{true, 0, 0, ceremony.ErrNotConfigured}},
 		{"nothing set up, alwaysUv", with(none, opt{"alwaysUv": true}), get("discouraged"), want{true, 0, 0, ceremony.ErrNotConfigured}},
 		{"PIN, required", pin, get("required"), want{true, ceremony.PINToken, 0, nil}},
 		{"PIN, preferred", pin, get("preferred"), want{true, ceremony.PINToken, 0, nil}},
 		{"PIN, no wish", pin, get(""), want{true, ceremony.PINToken, 0, nil}},
 		{"PIN, discouraged, to get", pin, get("discouraged"), want{false, ceremony.PINToken, 0, nil}},
-		{"PIN, discouraged, to make", pin, make("discouraged"), want{true, ceremony.PINToken, 0, nil}},
-		{"makeCredUvNotRqd", with(pin, opt{"makeCredUvNotRqd": true}), make("discouraged"), want{false, ceremony.PINToken, 0, nil}},
-		{"makeCredUvNotRqd, discoverable", with(pin, opt{"makeCredUvNotRqd": true}), makeRK("discouraged"), want{true, ceremony.PINToken, 0, nil}},
-		{"alwaysUv against makeCredUvNotRqd", with(pin, opt{"makeCredUvNotRqd": true, "alwaysUv": true}), make("discouraged"), want{true, ceremony.PINToken, 0, nil}},
-		{"CTAP 2.0 key", opt{"clientPin": true}, makeRK("required"), want{true, ceremony.LegacyPIN, 0, nil}},
+		{"PIN, discouraged, to make", pin, create("discouraged"), want{true, ceremony.PINToken, 0, nil}},
+		{"makeCredUvNotRqd", with(pin, opt{"makeCredUvNotRqd": true}), create("discouraged"), want{false, ceremony.PINToken, 0, nil}},
+		{"makeCredUvNotRqd, discoverable", with(pin, opt{"makeCredUvNotRqd": true}), createRK("discouraged"), want{true, ceremony.PINToken, 0, nil}},
+		{"alwaysUv against makeCredUvNotRqd", with(pin, opt{"makeCredUvNotRqd": true, "alwaysUv": true}), create("discouraged"), want{true, ceremony.PINToken, 0, nil}},
+		{"CTAP 2.0 key", opt{"clientPin": true}, createRK("required"), want{true, ceremony.LegacyPIN, 0, nil}},
 		{"finger, no PIN", finger, get("required"), want{true, ceremony.UVToken, 0, nil}},
 		{"finger and PIN", both, get("required"), want{true, ceremony.UVToken, ceremony.PINToken, nil}},
 		{"finger without tokens", opt{"uv": true}, get("required"), want{true, ceremony.UVOption, 0, nil}},
@@ -88,8 +88,8 @@ func TestDecisionTable(t *testing.T) {
 		{"a blob to write", with(pin, opt{"largeBlobs": true}), ceremony.Purpose{Permissions: ga | lbw, Requirement: "discouraged"}, want{true, ceremony.PINToken, 0, nil}},
 		{"a blob where there are none", pin, ceremony.Purpose{Permissions: ga | lbw, Requirement: "required"}, want{true, 0, 0, ceremony.ErrNotGranted}},
 		{"no finger enrolled", with(pin, opt{"uv": false}), get("required"), want{true, ceremony.PINToken, 0, nil}},
-		{"PIN is not enough", with(pin, opt{"noMcGaPermissionsWithClientPin": true}), make("required"), want{true, 0, 0, ceremony.ErrNotGranted}},
-		{"PIN is not enough, a finger is", with(both, opt{"noMcGaPermissionsWithClientPin": true}), make("required"), want{true, ceremony.UVToken, 0, nil}},
+		{"PIN is not enough", with(pin, opt{"noMcGaPermissionsWithClientPin": true}), create("required"), want{true, 0, 0, ceremony.ErrNotGranted}},
+		{"PIN is not enough, a finger is", with(both, opt{"noMcGaPermissionsWithClientPin": true}), create("required"), want{true, ceremony.UVToken, 0, nil}},
 		{"PIN is not enough, and is to manage", with(pin, opt{"noMcGaPermissionsWithClientPin": true, "credMgmt": true}), manage(cm), want{true, ceremony.PINToken, 0, nil}},
 		{"credentials", with(both, opt{"credMgmt": true}), manage(cm), want{true, ceremony.UVToken, ceremony.PINToken, nil}},
 		{"credentials by the prototype", opt{"clientPin": true, "credentialMgmtPreview": true}, manage(cm), want{true, ceremony.LegacyPIN, 0, nil}},
