@@ -82,6 +82,22 @@ func (f *flow) authorized(ctx context.Context, d ceremony.Decision, a authorizat
 	return a.send()
 }
 
+// Authorize gets a token for managing a key, such as for its passkeys, its
+// fingerprints or its settings: with the least permissions, for the relying
+// party alone where the purpose names one. The user is verified by the key's own
+// means or by the PIN, for which ask is asked once; the caller wipes the token as
+// soon as it was used. A key that is not protected, or that would take no PIN
+// now, is one of this package's errors; a wrong PIN is a [*ctap2.PINError].
+func Authorize(ctx context.Context, key *devices.Conn, info *ctap2.Info, p ceremony.Purpose, ask Ask) (*pinuv.Token, error) {
+	d := ceremony.Decide(info, p)
+	if err := d.Err(); err != nil {
+		return nil, impossible(err)
+	}
+	f := &flow{key: key, info: info, ask: ask}
+	token, _, err := d.Token(ctx, key.Client, info, f.pin)
+	return token, err
+}
+
 // impossible is why a user that has to be verified cannot be.
 func impossible(reason error) error {
 	switch {
