@@ -50,8 +50,9 @@ var rules = map[string][]string{
 	"devices/virtual/statefile": {"devices/virtual"},
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
+	"devices/manage":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices", "devices/enroll"}, leaves...),
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/transcript", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/manage", "devices/transcript", "relyingparty"},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 }
