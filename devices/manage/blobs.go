@@ -8,6 +8,7 @@ import (
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/largeblob"
+	"github.com/touchstone-fido/touchstone/devices"
 )
 
 // ErrNoRoom: a blob is larger than what the key has room for. Nothing was
@@ -95,6 +96,15 @@ func (b *Blobs) Get(p Passkey) (data []byte, found bool, err error) {
 	}
 	return b.array.Find(p.LargeBlobKey)
 }
+
+// Has reports whether a passkey has just this blob.
+func (b *Blobs) Has(p Passkey, data []byte) bool {
+	old, found, err := b.Get(p)
+	return found && err == nil && bytes.Equal(old, data)
+}
+
+// Device is the key as it was found.
+func (b *Blobs) Device() devices.Info { return b.key.Device() }
 
 // Stored is how many bytes of the array a passkey's blob takes, 0 for none.
 func (b *Blobs) Stored(p Passkey) uint { return stored(b.array, p) }
@@ -194,7 +204,7 @@ func (b *Blobs) Put(ctx context.Context, p Passkey, data []byte) (changed bool, 
 	if len(p.LargeBlobKey) == 0 {
 		return false, ErrNoBlobKey
 	}
-	if old, found, err := b.Get(p); found && err == nil && bytes.Equal(old, data) {
+	if b.Has(p, data) {
 		return false, nil
 	}
 	rest := clone(b.array)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,10 @@ type Passkey struct {
 	// to whoever has it.
 	ctap2.StoredCredential
 }
+
+// At reports whether the passkey is at this relying party: by the whole ID, or by
+// what the key shows of it.
+func (p Passkey) At(rp string) bool { return isRP(p.RP, rp) }
 
 // Passkeys are the discoverable credentials of a key, as they were when it was
 // asked. They hold a token: the caller closes them soon.
@@ -144,7 +149,7 @@ func (w Which) String() string {
 // [*SelectionError].
 func (p *Passkeys) Find(w Which) (Passkey, error) {
 	some := slices.DeleteFunc(slices.Clone(p.All), func(k Passkey) bool {
-		return w.RP != "" && !isRP(k.RP, w.RP) || w.User != "" && !isUser(k.User, w.User)
+		return w.RP != "" && !k.At(w.RP) || w.User != "" && !isUser(k.User, w.User)
 	})
 	if w.ID != "" {
 		var with []Passkey
@@ -191,7 +196,11 @@ func (p *Passkeys) hashRemark(typed string) string {
 func choices(all []Passkey) []string {
 	var lines []string
 	for i, short := range ShortIDs(ids(all)) {
-		lines = append(lines, fmt.Sprintf("%s  %q at %q", short, all[i].User.Name, all[i].RP.ID))
+		who := fmt.Sprintf("%q", all[i].User.Name)
+		if all[i].User.Name == "" {
+			who = "user " + hex.EncodeToString(all[i].User.ID)
+		}
+		lines = append(lines, fmt.Sprintf("%s  %s at %q", short, who, all[i].RP.ID))
 	}
 	return lines
 }

@@ -21,6 +21,12 @@ type Wish struct {
 	LongTouchForReset     *bool
 }
 
+// Empty reports whether nothing is wished for.
+func (w Wish) Empty() bool {
+	return w.AlwaysUV == nil && w.MinPINLength == 0 && len(w.MinPINLengthRPIDs) == 0 && !w.ForcePINChange &&
+		w.PINComplexityPolicy == nil && w.EnterpriseAttestation == nil && w.LongTouchForReset == nil
+}
+
 // Change is one setting that is to be another.
 type Change struct {
 	Setting Setting
