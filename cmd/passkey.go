@@ -22,7 +22,7 @@ func (a *app) passkeyListCommand() *cobra.Command {
 	var rp string
 	c := &cobra.Command{
 		Use: "list", Short: "List the passkeys on a key", Args: cobra.NoArgs,
-		Long: "List the discoverable credentials that a key stores, by relying party. " + aboutPasskeys + "\n" +
+		Long: "List the discoverable credentials that a key stores, by relying party.\n" + aboutPasskeys + "\n" +
 			"PASSKEY is as much of an ID as means this passkey and no other: the other commands take it. With --json IDs are whole.",
 		Example: "  touchstone passkey list\n  touchstone passkey list --rp example.com\n" +
 			"  touchstone --json passkey list | jq -r '.passkeys[].rp.id'",
@@ -80,8 +80,9 @@ func (w *whichFlags) read(args []string) error {
 }
 
 // aboutWhich says how a passkey is meant.
-const aboutWhich = "Which one: the beginning of its ID in hex or base64url, --rp, --user, or several of these. If that does not mean\n" +
-	"exactly one, nothing is done, and those that there are to choose from are listed (exit status 2 for several, 1 for none)."
+const aboutWhich = "Which one: the beginning of its ID in hex or base64url (after -- if it begins with a dash), --rp, --user, or several of\n" +
+	"these. If that does not mean exactly one, nothing is done, and what there is to choose from is listed (exit status 2 for\n" +
+	"several, 1 for none)."
 
 func (a *app) passkeyShowCommand() *cobra.Command {
 	var w whichFlags

@@ -47,13 +47,13 @@ func (a *app) policySetCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return a.policySet(c.Context(), w) },
 	}
 	f := c.Flags()
-	f.StringVar(&w.alwaysUV, "always-uv", "", "`on or off`: every use of the key verifies the user")
+	f.StringVar(&w.alwaysUV, "always-uv", "", "every use of the key verifies the user: `on` or off")
 	f.UintVar(&w.wish.MinPINLength, "min-pin-length", 0, "`characters` that a PIN has at least; it only ever grows")
 	f.StringArrayVar(&w.wish.MinPINLengthRPIDs, "min-pin-rp", nil, "relying party `ID` that may learn the minimum length; repeat it for more")
 	f.BoolVar(&w.wish.ForcePINChange, "force-pin-change", false, "the PIN has to be changed before its next use")
-	f.StringVar(&w.enterprise, "enterprise-attestation", "", "`on`: relying parties may be told which key this is")
-	f.StringVar(&w.longTouch, "long-touch-reset", "", "`on`: a reset wants a long touch")
-	f.StringVar(&w.complexity, "pin-complexity", "", "`on`: PINs keep to the key's policy")
+	f.StringVar(&w.enterprise, "enterprise-attestation", "", "relying parties may be told which key this is: `on`")
+	f.StringVar(&w.longTouch, "long-touch-reset", "", "a reset wants a long touch: `on`")
+	f.StringVar(&w.complexity, "pin-complexity", "", "PINs keep to the key's policy: `on`")
 	return c
 }
 
