@@ -44,6 +44,7 @@ var rules = map[string][]string{
 	"devices/virtual/statefile": {"devices/virtual"},
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/webauthn", "devices"}, leaves...),
+	"packaging/udev":            {},
 	"cmd/internal/term":         {},
 	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/transcript", "relyingparty"},
 	"cmd":                       {"*"},
