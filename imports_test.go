@@ -40,6 +40,7 @@ var rules = map[string][]string{
 	"devices":                   append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/holders":           {},
 	"devices/discover":          append([]string{"devices", "devices/holders", "ctap2", "ctaphid", "nfc", "ctaphid/hidraw", "ctaphid/usbhid", "nfc/pcsc"}, leaves...),
+	"devices/doctor":            append([]string{"devices", "devices/discover", "devices/holders", "packaging/udev", "ctap2", "ctaphid", "nfc", "ctaphid/hidraw", "nfc/pcsc"}, leaves...),
 	"devices/virtual":           append([]string{"ctap2"}, leaves...),
 	"devices/virtual/statefile": {"devices/virtual"},
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),

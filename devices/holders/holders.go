@@ -26,8 +26,14 @@ import (
 	"unicode"
 )
 
-// ErrUnsupported says that this operating system does not tell.
-var ErrUnsupported = fmt.Errorf("who holds a device is told on Linux only: %w", errors.ErrUnsupported)
+var (
+	// ErrUnsupported says that this operating system does not tell.
+	ErrUnsupported = fmt.Errorf("who holds a device is told on Linux only: %w", errors.ErrUnsupported)
+
+	// ErrNoListener says that nobody listens on a socket, as far as can be seen
+	// from here: a container may have been given the file of another's socket.
+	ErrNoListener = errors.New("nobody listens on the socket")
+)
 
 // PCSCSocket is where pcscd listens.
 const PCSCSocket = "/run/pcscd/pcscd.comm"

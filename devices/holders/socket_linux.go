@@ -12,10 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoListener says that nobody listens on a socket, as far as can be seen
-// from here: a container may have been given the file of another's socket.
-var ErrNoListener = errors.New("nobody listens on the socket")
-
 // OfSocket returns the processes at the ends of the unix socket at path. root is
 // where /proc is, the real one if empty; path is taken as it is.
 //
