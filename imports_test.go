@@ -47,7 +47,7 @@ var rules = map[string][]string{
 	"devices/enroll":            append([]string{"ctap2", "ctap2/webauthn", "devices"}, leaves...),
 	"packaging/udev":            {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/transcript", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/transcript", "relyingparty"},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 }

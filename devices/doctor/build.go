@@ -40,7 +40,8 @@ func buildBackends(_ context.Context, m *machine) Finding {
 func pcscBuilt(_ context.Context, m *machine) Finding {
 	for _, b := range m.backends {
 		if b.Name == discover.PCSC && !b.Built {
-			return Finding{Status: Warning, Summary: "PC/SC is not built in: keys on NFC cannot be reached", Fix: Fix{Text: b.Hint}}
+			return Finding{Status: Warning, Summary: "PC/SC is not built in: keys on NFC cannot be reached", Detail: b.Hint,
+				Fix: Fix{Text: "take a build with PC/SC, if keys on NFC matter here"}}
 		}
 	}
 	return Finding{Status: OK, Summary: "PC/SC is built in"}

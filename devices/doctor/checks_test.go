@@ -76,7 +76,8 @@ func TestBuildBackends(t *testing.T) {
 	}.run(t, "build.backends")
 	cases{
 		{"built", func(fake) {}, is("pcsc.built", OK, "PC/SC is built in", "", Fix{})},
-		{"not built", func(f fake) { withoutBackend(f) }, is("pcsc.built", Warning, "PC/SC is not built in: keys on NFC cannot be reached", "", Fix{Text: "rebuild"})},
+		{"not built", func(f fake) { withoutBackend(f) }, is("pcsc.built", Warning, "PC/SC is not built in: keys on NFC cannot be reached", "rebuild",
+			Fix{Text: "take a build with PC/SC, if keys on NFC matter here"})},
 	}.run(t, "pcsc.built")
 }
 
@@ -145,11 +146,11 @@ func TestHidrawPermission(t *testing.T) {
 		return func(f fake) {
 			f.hasNodes(nil, hidraw.Device{Path: "/dev/hidraw3", Product: "YubiKey", Err: &hidraw.PermissionError{
 				Path: "/dev/hidraw3", Mode: 0o600, Owner: "root", Group: "root", Rule: rule, Err: err}})
-			f.node = func(string) string { return "no access list" }
+			f.node = func(string) string { return "mode 0600, no access list" }
 		}
 	}
 	id := "hidraw.permission:/dev/hidraw3"
-	why := "/dev/hidraw3: permission denied (mode 0600, owner root, group root)\nno access list"
+	why := "permission denied\nmode 0600, no access list"
 	cases{
 		{"no key", func(fake) {}, []Finding{}},
 		{"may", func(f fake) {
@@ -171,7 +172,7 @@ func TestHidrawPermission(t *testing.T) {
 		{"device unknown", denied(syscall.EACCES, ""), is(id, Problem, "/dev/hidraw3 (YubiKey) may not be opened by this user", why,
 			Fix{Text: "run as a user who may"})},
 		{"sandbox", denied(syscall.EPERM, rule), is(id, Problem, "/dev/hidraw3 (YubiKey) is forbidden by a container or sandbox",
-			"/dev/hidraw3: operation not permitted (mode 0600, owner root, group root)\nno access list",
+			"operation not permitted\nmode 0600, no access list",
 			Fix{Text: "give the container the device: docker run --device /dev/hidraw3"})},
 		{"no node", func(f fake) { f.hasNodes(nil, hidraw.Device{Path: "/dev/hidraw3", Err: hidraw.ErrNoNode}) },
 			is(id, Problem, "/dev/hidraw3 has no node in /dev", "no device node: file does not exist",

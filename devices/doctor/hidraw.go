@@ -58,10 +58,10 @@ func (m *machine) permission(k hidraw.Device) Finding {
 	case k.Err == nil:
 		return Finding{Status: OK, Summary: name + " may be opened by this user"}
 	case errors.As(k.Err, &denied) && errors.Is(k.Err, syscall.EPERM):
-		return Finding{Status: Problem, Summary: name + " is forbidden by a container or sandbox", Detail: k.Err.Error(), Fix: Fix{
+		return Finding{Status: Problem, Summary: name + " is forbidden by a container or sandbox", Detail: denied.Err.Error(), Fix: Fix{
 			Text: "give the container the device: docker run --device " + k.Path}}
 	case denied != nil:
-		return Finding{Status: Problem, Summary: name + " may not be opened by this user", Detail: k.Err.Error(), Fix: m.permissionFix(denied.Rule)}
+		return Finding{Status: Problem, Summary: name + " may not be opened by this user", Detail: denied.Err.Error(), Fix: m.permissionFix(denied.Rule)}
 	case errors.Is(k.Err, hidraw.ErrNoNode):
 		return Finding{Status: Problem, Summary: name + " has no node in /dev", Detail: k.Err.Error(), Fix: Fix{
 			Text: "give a container the device (docker run --device " + k.Path + "); elsewhere udev makes the node"}}
