@@ -12,19 +12,19 @@ import (
 )
 
 // packageRoot is the environment variable that names a directory in which
-// Debian's package udev was unpacked, for machines without udev: installing it
-// there would start it.
+// Debian's packages udev and systemd were unpacked, for machines without:
+// installing udev there would start it. scripts/with-udev does that.
 const packageRoot = "TOUCHSTONE_UDEV"
 
 // debian is where udev's own files are.
-type debian struct{ program, lib, libraries string }
+type debian struct{ program, lib, libraries string } // libraries as in LD_LIBRARY_PATH
 
 func findUdev(t *testing.T) debian {
 	t.Helper()
 	root := os.Getenv(packageRoot)
 	d := debian{program: filepath.Join(root, "/bin/udevadm"), lib: filepath.Join(root, "/lib/udev")}
-	if found, _ := filepath.Glob(filepath.Join(root, "/usr/lib/*/systemd")); len(found) == 1 {
-		d.libraries = found[0]
+	if found, _ := filepath.Glob(filepath.Join(root, "/usr/lib/*/systemd")); root != "" && len(found) == 1 {
+		d.libraries = found[0] + ":" + filepath.Join(root, "/lib", filepath.Base(filepath.Dir(found[0])))
 	}
 	for _, path := range []string{d.program, d.lib + "/fido_id", d.lib + "/rules.d/60-fido-id.rules", d.lib + "/rules.d/73-seat-late.rules"} {
 		if _, err := os.Stat(path); err != nil {
