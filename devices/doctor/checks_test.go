@@ -546,6 +546,8 @@ func TestKeyAnswers(t *testing.T) {
 			is(id, Warning, "hid:/dev/hidraw3 YubiKey speaks U2F only, no CTAP2", "ERR_INVALID_CMD (0x01)", Fix{})},
 		{"busy", says(yubikey, answer{}, ctaphid.CodeChannelBusy), is(id, Warning, "hid:/dev/hidraw3 YubiKey is busy with another program",
 			"ERR_CHANNEL_BUSY (0x06)", Fix{Text: "touch it, or break the other program off"})},
+		{"held", says(yubikey, answer{}, fmt.Errorf("open: %w", hidraw.ErrInUse)), is(id, Problem, "hid:/dev/hidraw3 YubiKey is held by another program",
+			"open: another program holds the device", Fix{Text: "close the other program, or wait until it is done"})},
 		{"no FIDO card", says(card, answer{}, nfc.SWNotFound),
 			is(onCard, NotApplicable, "nfc:ACS ACR122U 00 00 is no FIDO key, or not by this way", nfc.SWNotFound.Error(), Fix{})},
 		{"refuses", says(yubikey, answer{}, refused), is(id, Problem, "hid:/dev/hidraw3 YubiKey does not answer as it should",

@@ -8,9 +8,11 @@ import (
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/nfc"
+	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
 
 // answer is what a key said of itself.
@@ -83,6 +85,8 @@ func keyAnswers(ctx context.Context, m *machine, key devices.Info) Finding {
 		return Finding{Status: Warning, Summary: name + " speaks U2F only, no CTAP2", Detail: err.Error()}
 	case errors.Is(err, nfc.SWNotFound):
 		return Finding{Status: NotApplicable, Summary: name + " is no FIDO key, or not by this way", Detail: err.Error()}
+	case errors.Is(err, hidraw.ErrInUse), errors.Is(err, pcsc.ErrInUse):
+		return Finding{Status: Problem, Summary: name + " is held by another program", Detail: err.Error(), Fix: Fix{Text: discover.Hint(err)}}
 	case errors.Is(err, ctaphid.ErrBusy):
 		return Finding{Status: Warning, Summary: name + " is busy with another program", Detail: err.Error(), Fix: Fix{Text: "touch it, or break the other program off"}}
 	}
