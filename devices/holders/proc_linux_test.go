@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // fakeProc is a root directory with a /proc in which there are processes.
@@ -197,6 +199,26 @@ func TestRealUser(t *testing.T) {
 	} {
 		if got := realUser(status); got != want {
 			t.Errorf("%.40q: %q, want %q", status, got, want)
+		}
+	}
+}
+
+// TestSame: a device is its kind and number, wherever its node lies.
+func TestSame(t *testing.T) {
+	node := unix.Stat_t{Mode: unix.S_IFCHR | 0o600, Dev: 1, Ino: 10, Rdev: 0xf003}
+	for _, tt := range []struct {
+		name string
+		open unix.Stat_t
+		want bool
+	}{
+		{"itself", node, true},
+		{"another node of it", unix.Stat_t{Mode: unix.S_IFCHR | 0o666, Dev: 2, Ino: 20, Rdev: 0xf003}, true},
+		{"another device", unix.Stat_t{Mode: unix.S_IFCHR, Dev: 1, Ino: 10, Rdev: 0xf004}, false},
+		{"a block device of that number", unix.Stat_t{Mode: unix.S_IFBLK, Dev: 1, Ino: 10, Rdev: 0xf003}, false},
+		{"a file", unix.Stat_t{Mode: unix.S_IFREG, Dev: 1, Ino: 10}, false},
+	} {
+		if got := same(node, tt.open); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }
