@@ -172,3 +172,21 @@ func TestUdevadm(t *testing.T) {
 		})
 	}
 }
+
+// TestUdevadmGroup turns the line for systems without seats on. The group of the
+// test is one that every system has.
+func TestUdevadmGroup(t *testing.T) {
+	d := findUdev(t)
+	dir, node := tree(t, d, hidDevice{"1050", "0407", fido}, false)
+	on := strings.NewReplacer("\n#KERNEL", "\nKERNEL", "plugdev", "root").Replace(Rules())
+	write(t, filepath.Join(dir, "lib/rules.d", FileName), on)
+	out, err := inside(script, dir, node, d.program, d.libraries, "add").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{" GROUP 0\n", " MODE 0660\n"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
