@@ -46,6 +46,7 @@ var rules = map[string][]string{
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/webauthn", "devices"}, leaves...),
 	"packaging/udev":            {},
+	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
 	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/transcript", "relyingparty"},
 	"cmd":                       {"*"},
