@@ -32,6 +32,7 @@ var rules = map[string][]string{
 	"ctaphid/internal/sysfs":    {},
 	"ctaphid/hidraw":            {"ctaphid", "ctaphid/internal/sysfs"},
 	"ctaphid/usbhid":            {"ctaphid", "ctaphid/internal/sysfs"},
+	"ctaphid/usbip":             {"ctaphid"},
 	"nfc":                       {},
 	"nfc/pcsc":                  {"nfc"},
 	"nfc/vpcd":                  {"nfc"},
