@@ -110,7 +110,7 @@ func (k *key) isMe(dir string) bool { return attribute(dir, "serial") == k.seria
 // await waits until something is so.
 func (k *key) await(what string, so func() bool) {
 	k.t.Helper()
-	for end := time.Now().Add(limit); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(limit); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			k.t.Fatalf("the key with serial number %s is not %s after %v", k.serial, what, limit)
 		}
