@@ -214,12 +214,15 @@ func pattern(n int) []byte {
 	return b
 }
 
-// waiting is a user who never touches the key, and says when that is asked.
-func waiting() (asked chan struct{}, user virtual.Presence) {
-	asked = make(chan struct{}, 16)
-	return asked, func(ctx context.Context) virtual.Decision {
-		asked <- struct{}{}
-		<-ctx.Done()
-		return virtual.DecisionTimedOut
-	}
+// idler is a user who never touches the key.
+type idler struct{ asked, released chan struct{} } // closed when the touch is asked for, and when it no longer is
+
+func newIdler() idler { return idler{make(chan struct{}), make(chan struct{})} }
+
+// wait is the [virtual.Presence] of the idler, for one request.
+func (i idler) wait(ctx context.Context) virtual.Decision {
+	close(i.asked)
+	defer close(i.released)
+	<-ctx.Done()
+	return virtual.DecisionTimedOut
 }

@@ -15,18 +15,18 @@ import (
 
 // holding starts an enrolment that waits for a touch which never comes, and
 // returns when it waits.
-func holding(t *testing.T, backend string) (*key, *program) {
+func holding(t *testing.T, backend string) (*key, *program, idler) {
 	t.Helper()
-	asked, user := waiting()
-	k := plugIn(t, options{virtual: virtual.Config{Presence: user}})
+	user := newIdler()
+	k := plugIn(t, options{virtual: virtual.Config{Presence: user.wait}})
 	k.find(backend)
 	p := start(t, "", nil, "touchstone", "--hid-backend", backend, "enroll", "--rp", "example.com", "--user", "alice")
 	select {
-	case <-asked:
+	case <-user.asked:
 	case <-time.After(limit):
 		t.Fatal("no touch was asked for")
 	}
-	return k, p
+	return k, p, user
 }
 
 func (p *program) signal(s os.Signal) {
@@ -40,13 +40,13 @@ func (p *program) signal(s os.Signal) {
 func TestInUse(t *testing.T) {
 	const inUse = "another program holds the device"
 	t.Run(discover.Hidraw, func(t *testing.T) {
-		_, first := holding(t, discover.Hidraw)
+		_, first, _ := holding(t, discover.Hidraw)
 		touchstone(t, 1, "device", "info").told(inUse)
 		first.signal(os.Interrupt)
 		first.wait(130)
 	})
 	t.Run(discover.USBHID, func(t *testing.T) {
-		_, first := holding(t, discover.USBHID)
+		_, first, _ := holding(t, discover.USBHID)
 		touchstone(t, 3, "--hid-backend", discover.USBHID, "device", "info").told(inUse, "close the other program")
 		first.signal(os.Interrupt)
 		first.wait(130)
@@ -57,20 +57,23 @@ func TestInUse(t *testing.T) {
 // the next command finds it at rest.
 func TestInterrupt(t *testing.T) {
 	onBackends(t, func(t *testing.T, backend string) {
-		k, p := holding(t, backend)
+		k, p, user := holding(t, backend)
 		p.signal(os.Interrupt)
 		p.wait(130)
+		select {
+		case <-user.released:
+		default:
+			t.Error("the key still waits for a touch")
+		}
 		k.find(backend)
-		begin := time.Now()
 		touchstone(t, 0, "--hid-backend", backend, "device", "info")
-		t.Logf("the next command took %v", time.Since(begin))
 	})
 }
 
 // TestKilled: a program that is killed while it has the key through libusb
 // leaves the interface without a driver. The next listing says so.
 func TestKilled(t *testing.T) {
-	k, p := holding(t, discover.USBHID)
+	k, p, _ := holding(t, discover.USBHID)
 	p.signal(os.Kill)
 	p.wait(-1)
 	k.await("without a driver", func() bool { return k.driver("0") == "" })
@@ -84,7 +87,7 @@ func TestKilled(t *testing.T) {
 // TestKilledHidraw: through hidraw nothing is left behind, only a key that still
 // waits for the touch.
 func TestKilledHidraw(t *testing.T) {
-	k, p := holding(t, discover.Hidraw)
+	k, p, _ := holding(t, discover.Hidraw)
 	p.signal(os.Kill)
 	p.wait(-1)
 	if l := list(t, nil); len(l.Devices) != 1 || l.Devices[0].Serial != k.serial {
