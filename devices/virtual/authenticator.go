@@ -114,7 +114,7 @@ func (cfg *Config) setProfile() error {
 		return nil
 	}
 	cfg.Profile = cfg.Profile.clone()
-	return cfg.Profile.check()
+	return cfg.Profile.Check()
 }
 
 // Authenticator is one security key. Its methods may be called from several

@@ -129,6 +129,9 @@ func (a *Authenticator) dispatch(c *call, msg []byte) ([]byte, error) {
 	if err != nil || answer == nil {
 		return nil, err
 	}
+	if raw, ok := answer.(wire.Raw); ok { // encoded by the command itself
+		return raw, nil
+	}
 	return wire.Encode(answer)
 }
 

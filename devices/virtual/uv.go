@@ -52,9 +52,10 @@ type Sample struct {
 type Finger func(ctx context.Context) Sample
 
 // Touching is a user who puts this finger on the sensor at once, each time.
-func Touching(finger string) Finger {
-	return func(context.Context) Sample { return Sample{Finger: finger} }
-}
+func Touching(finger string) Finger { return Sensing(Sample{Finger: finger}) }
+
+// Sensing is a user whose every contact with the sensor is this one.
+func Sensing(s Sample) Finger { return func(context.Context) Sample { return s } }
 
 // uvConfigured tells whether the user can be verified by built-in means: by a
 // finger that is enrolled or, on models that enrol none over CTAP, as the
