@@ -1,11 +1,10 @@
 package cmd
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
@@ -46,23 +45,22 @@ func virtualDevice(key *virtual.Authenticator) ctaphid.DeviceConfig {
 
 // virtualCard is the key as a card.
 func virtualCard(key *virtual.Authenticator) *nfc.Emulator {
-	return nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{MaxMessage: key.Profile().MaxMessage})
+	model := key.Profile()
+	return nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{
+		MaxMessage: model.MaxMessage, ShortOnly: model.NFC.ShortOnly, NoCancel: model.NFC.NoCancel,
+		Quirks: nfc.Quirks{Fetched: model.NFC.Fetched},
+	})
 }
 
 // newVirtual makes the software key that a selector describes: a factory-new
 // one, or one with its state in a file.
 func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
-	cfg, err := virtualConfig(sel.Params)
+	cfg, state, err := a.virtualConfig(sel)
 	if err != nil {
 		return nil, err
 	}
-	if sel.NFC {
-		cfg.Transport = virtual.NFC
-	}
-	cfg.OnError = func(err error) { a.note("software key: %v", err) }
-	cfg.OnWink = func() { a.note("The software key winks.") }
-	if sel.Value != "" {
-		store, err := statefile.Open(sel.Value)
+	if state != "" {
+		store, err := statefile.Open(state)
 		if err != nil {
 			return nil, fmt.Errorf("software key: %w", err)
 		}
@@ -78,59 +76,28 @@ func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
 	return key, nil
 }
 
-// virtualConfig reads the parameters of a virtual: selector.
-func virtualConfig(params url.Values) (virtual.Config, error) {
-	cfg := virtual.Config{Profile: virtual.DefaultProfile()}
-	cfg.Profile.AAGUID = [16]byte{} // a stored key keeps its own
-	for name, values := range params {
-		read, ok := virtualParams[name]
-		if !ok {
-			return cfg, usageError{fmt.Errorf("virtual: unknown parameter %q: want touch, attestation or seed", name)}
-		}
-		if err := read(&cfg, values[len(values)-1]); err != nil {
-			return cfg, usageError{fmt.Errorf("virtual: %s: %w", name, err)}
-		}
+// virtualConfig is the key that a selector describes, and the file that its state
+// is in, if it is in one.
+func (a *app) virtualConfig(sel devices.Selector) (cfg virtual.Config, state string, err error) {
+	cfg = virtual.Config{Finger: virtual.Touching(goodFinger)}
+	if cfg.Profile, state, err = virtualSource(sel); err != nil {
+		return cfg, "", err
 	}
-	return cfg, nil
+	if sel.NFC {
+		cfg.Transport = virtual.NFC
+	}
+	if err := hasTransport(cfg.Profile, cfg.Transport, sel); err != nil {
+		return cfg, "", err
+	}
+	cfg.OnError = func(err error) { a.note("software key: %v", err) }
+	cfg.OnWink = func() { a.note("The software key winks.") }
+	return cfg, state, readVirtualParams(&cfg, sel.Params)
 }
 
-var virtualParams = map[string]func(*virtual.Config, string) error{
-	// touch: auto, deny, or after how long the user touches, such as 2s
-	"touch": func(c *virtual.Config, value string) error {
-		switch value {
-		case "auto":
-			c.Presence = virtual.Auto()
-			return nil
-		case "deny":
-			c.Presence = virtual.Denied()
-			return nil
-		}
-		d, err := time.ParseDuration(value)
-		if err != nil || d < 0 {
-			return fmt.Errorf("%q is neither auto, deny nor a time such as 2s", value)
-		}
-		c.Presence = virtual.Delayed(d)
+// hasTransport refuses to have a product speak what it does not.
+func hasTransport(p *virtual.Profile, t virtual.Transport, sel devices.Selector) error {
+	if len(p.Transports) == 0 || slices.Contains(p.Transports, t.String()) {
 		return nil
-	},
-	// attestation: basic (with a certificate) or self
-	"attestation": func(c *virtual.Config, value string) error {
-		switch value {
-		case "basic":
-			c.Profile.Attestation.Kind = virtual.AttestationBasic
-		case "self":
-			c.Profile.Attestation.Kind = virtual.AttestationSelf
-		default:
-			return fmt.Errorf("%q is neither basic nor self", value)
-		}
-		return nil
-	},
-	// seed: 32 bytes in hex from which all keys of the software key grow
-	"seed": func(c *virtual.Config, value string) error {
-		seed, err := hex.DecodeString(value)
-		if err != nil || len(seed) != seedSize {
-			return fmt.Errorf("want %d bytes in hex", seedSize)
-		}
-		c.Rand = seeded(seed)
-		return nil
-	},
+	}
+	return usageError{fmt.Errorf("%s: that product has no %s, only %s", sel, t, strings.Join(p.Transports, ", "))}
 }
