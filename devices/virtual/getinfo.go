@@ -62,7 +62,7 @@ func (a *Authenticator) getInfo(*call) (any, error) {
 		if slices.Contains(a.profile.Silent, m.number) {
 			continue
 		}
-		switch v := m.value(a).(type) {
+		switch v := a.misinform(m.number, m.value(a)).(type) {
 		case nil:
 		case error:
 			return nil, v
@@ -74,7 +74,7 @@ func (a *Authenticator) getInfo(*call) (any, error) {
 			items = append(items, pair...)
 		}
 	}
-	return wire.Map(items...), nil
+	return a.misencode(items), nil
 }
 
 // encodePair encodes a key and a value of a map. What is encoded stays as it is.
@@ -116,7 +116,7 @@ func when(has bool, v any) any {
 
 // infoVersions leaves U2F_V2 out while alwaysUv keeps CTAP1 from working.
 func (a *Authenticator) infoVersions() []string {
-	if a.u2fEnabled() {
+	if a.u2fEnabled() || a.faulty(infoU2FStays) {
 		return a.profile.Versions
 	}
 	return slices.DeleteFunc(slices.Clone(a.profile.Versions), func(v string) bool { return v == versionU2F })

@@ -97,7 +97,7 @@ func (a *Authenticator) builtInUV(c *call, internalRetry bool) error {
 	}
 	err := error(ctap2.StatusUVBlocked)
 	for range tries {
-		if a.state.uv.Retries == 0 {
+		if a.state.uv.Retries == 0 && !a.faulty(uvBlockedIgnored) {
 			return ctap2.StatusUVBlocked
 		}
 		if err = a.tryUV(c); err != ctap2.StatusUVInvalid {
@@ -120,7 +120,9 @@ func (a *Authenticator) tryUV(c *call) error {
 		return ctap2.StatusUserActionTimeout
 	}
 	paid := a.state.uv
-	paid.Retries--
+	if paid.Retries > 0 && !a.faulty(uvFree) {
+		paid.Retries--
+	}
 	paid.SincePIN++
 	if err := a.saveUV(paid); err != nil {
 		return err
@@ -137,13 +139,15 @@ func (a *Authenticator) recognises(s Sample) bool {
 	if s.Status != SampleGood {
 		return false
 	}
-	return !a.profile.enrolsFingers() || a.state.fingerOf(s.Finger) != nil
+	return !a.profile.enrolsFingers() || a.state.fingerOf(s.Finger) != nil || a.faulty(uvAnyFinger)
 }
 
 // uvAccepted gives back the tries of user verification, by either means.
 func (a *Authenticator) uvAccepted() error {
 	uv, pin := a.state.uv, a.state.pin
-	uv.Retries = a.profile.UV.Retries
+	if !a.faulty(uvNotRestored) {
+		uv.Retries = a.profile.UV.Retries
+	}
 	var ch change
 	ch.put(uvName, uv)
 	if a.pinSet() && pin.Retries > 0 && pin.Retries < a.profile.PIN.Retries {
