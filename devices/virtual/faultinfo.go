@@ -10,7 +10,8 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
-// misinformation is what faulty keys make of members of getInfo.
+// misinformation is what faulty keys make of members of getInfo; what encodes one
+// comes last.
 var misinformation = map[uint64][]struct {
 	fault FaultID
 	tell  func(a *Authenticator, sound any) any
@@ -21,10 +22,10 @@ var misinformation = map[uint64][]struct {
 		other[len(other)-1] ^= 1
 		return other
 	}}},
-	0x04: {{infoUnordered, unorderedOptions}, {infoClientPINStuck, stuckClientPIN}},
+	0x04: {{infoClientPINStuck, stuckClientPIN}, {infoUnordered, unorderedOptions}},
 	0x05: {
-		{infoLongInteger, func(_ *Authenticator, sound any) any { return longInteger(sound.(int)) }},
 		{infoMessageLie, func(_ *Authenticator, sound any) any { return sound.(int) + 1000 }},
+		{infoLongInteger, func(_ *Authenticator, sound any) any { return longInteger(sound.(int)) }},
 	},
 	0x0a: {{infoAlgorithmLie, func(_ *Authenticator, sound any) any {
 		return append(slices.Clone(sound.([]algorithmInfo)), algorithmInfo{cose.ES256K, publicKeyType})
