@@ -45,6 +45,7 @@ var rules = map[string][]string{
 	"devices/discover":          append([]string{"devices", "devices/models", "ctap2", "ctaphid", "nfc", "ctaphid/hidraw", "ctaphid/usbhid", "nfc/pcsc"}, leaves...),
 	"devices/virtual":           append([]string{"ctap2"}, leaves...),
 	"devices/virtual/statefile": {"devices/virtual"},
+	"devices/virtual/faulty":    {"devices/virtual", "ctaphid", "nfc"},
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/webauthn", "devices"}, leaves...),
