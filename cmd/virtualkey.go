@@ -9,6 +9,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/faulty"
 	"github.com/touchstone-fido/touchstone/devices/virtual/statefile"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/vpcd"
@@ -28,7 +29,7 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 	if !sel.NFC {
 		device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
 		s.done = append(s.done, device.Close)
-		s.link = devices.Link{Info: info, Reports: device.Connect()}
+		s.link = devices.Link{Info: info, Reports: key.reports(device)()}
 		return nil
 	}
 	info.Transport, info.ATR = devices.NFC, vpcd.DefaultATR()
@@ -36,29 +37,45 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 	return nil
 }
 
+// softwareKey is a software key, with what is wrong with it.
+type softwareKey struct {
+	*virtual.Authenticator
+	faults []virtual.FaultID
+}
+
+// reports makes connections to the key's device, which have the key's faults.
+func (k *softwareKey) reports(device *ctaphid.Device) func() ctaphid.ReportConn {
+	return func() ctaphid.ReportConn { return faulty.Reports(device.Connect(), k.faults) }
+}
+
 // virtualDevice is how a key of its model is on USB.
-func virtualDevice(key *virtual.Authenticator) ctaphid.DeviceConfig {
+func virtualDevice(key *softwareKey) ctaphid.DeviceConfig {
 	model := key.Profile()
 	caps := ctaphid.Capability(model.Capabilities())
 	return ctaphid.DeviceConfig{Version: model.HID.Version, Capabilities: &caps}
 }
 
 // virtualCard is the key as a card.
-func virtualCard(key *virtual.Authenticator) *nfc.Emulator {
+func virtualCard(key *softwareKey) faulty.Emulator {
 	model := key.Profile()
-	return nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{
+	return faulty.Card(nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{
 		MaxMessage: model.MaxMessage, ShortOnly: model.NFC.ShortOnly, NoCancel: model.NFC.NoCancel,
 		Quirks: nfc.Quirks{Fetched: model.NFC.Fetched},
-	})
+	}), key.faults)
 }
 
 // newVirtual makes the software key that a selector describes: a factory-new
 // one, or one with its state in a file.
-func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
+func (a *app) newVirtual(sel devices.Selector) (*softwareKey, error) {
 	cfg, state, err := a.virtualConfig(sel)
 	if err != nil {
 		return nil, err
 	}
+	faults, err := a.faultsOf(sel)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Faults = faulty.OfKey(faults)
 	if state != "" {
 		store, err := statefile.Open(state)
 		if err != nil {
@@ -73,7 +90,29 @@ func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
 		}
 		return nil, fmt.Errorf("software key: %w", err)
 	}
-	return key, nil
+	return &softwareKey{key, faults}, nil
+}
+
+// paramFault has names of faults, with commas between.
+const paramFault = "fault"
+
+// faultsOf are the faults that --fault and the selector name.
+func (a *app) faultsOf(sel devices.Selector) ([]virtual.FaultID, error) {
+	a.faultsUsed = true
+	names := a.faults
+	for _, list := range sel.Params[paramFault] {
+		names = append(names, strings.Split(list, ",")...)
+	}
+	ids, err := faulty.Parse(names)
+	var unknown *faulty.UnknownError
+	if errors.As(err, &unknown) {
+		var all []string
+		for _, f := range faulty.Faults() {
+			all = append(all, string(f.ID))
+		}
+		return nil, usageError{fmt.Errorf("%w%s; touchstone virtual faults lists them", err, meant(unknown.Name, all))}
+	}
+	return ids, err
 }
 
 // virtualConfig is the key that a selector describes, and the file that its state

@@ -14,15 +14,15 @@ import (
 )
 
 // readVirtualParams reads the parameters of a virtual: selector, all but the
-// profile.
+// profile and the faults.
 func readVirtualParams(cfg *virtual.Config, params url.Values) error {
 	for name, values := range params {
+		if name == paramProfile || name == paramFault {
+			continue
+		}
 		read, ok := virtualParams[name]
 		if !ok {
-			known := append(slices.Sorted(maps.Keys(virtualParams)), paramProfile)
-			if name == paramProfile {
-				continue
-			}
+			known := append(slices.Sorted(maps.Keys(virtualParams)), paramFault, paramProfile)
 			return usageError{fmt.Errorf("virtual: unknown parameter %q: want %s", name, strings.Join(known, ", "))}
 		}
 		if err := read(cfg, values[len(values)-1]); err != nil {

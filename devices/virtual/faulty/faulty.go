@@ -28,15 +28,24 @@ func Faults() []virtual.Fault {
 	return all
 }
 
-// Parse reads names of faults. The error wraps [virtual.ErrFault] and names the
-// first that there is not.
+// UnknownError names a fault that there is not. It is a [virtual.ErrFault].
+type UnknownError struct{ Name string }
+
+// Error names it.
+func (e *UnknownError) Error() string { return fmt.Sprintf("%v: %q", virtual.ErrFault, e.Name) }
+
+// Is tells whether target is [virtual.ErrFault].
+func (e *UnknownError) Is(target error) bool { return target == virtual.ErrFault }
+
+// Parse reads names of faults. The error is an [*UnknownError] for the first that
+// there is not.
 func Parse(names []string) ([]virtual.FaultID, error) {
 	all := Faults()
 	var ids []virtual.FaultID
 	for _, name := range names {
 		id := virtual.FaultID(name)
 		if !slices.ContainsFunc(all, func(f virtual.Fault) bool { return f.ID == id }) {
-			return nil, fmt.Errorf("%w: %q", virtual.ErrFault, name)
+			return nil, &UnknownError{name}
 		}
 		ids = append(ids, id)
 	}

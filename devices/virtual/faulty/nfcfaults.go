@@ -175,7 +175,8 @@ func answerOf256(_ *card, _ *exchange, r *nfc.Response) {
 }
 
 func answerCutShort(_ *card, c *exchange, r *nfc.Response) {
-	if isMessage(c.cmd) && r.SW == nfc.SWOK && len(r.Data) > 1 {
+	last := isMessage(c.cmd) || isPoll(c.cmd) || isFetch(c.cmd)
+	if last && r.SW == nfc.SWOK && len(r.Data) > 1 {
 		r.Data = r.Data[:len(r.Data)-1]
 	}
 }
