@@ -286,9 +286,15 @@ const (
 
 func parseAuthData(t testing.TB, body map[any]any) authData {
 	t.Helper()
+	return parseAuthDataOf(t, rpID, body)
+}
+
+// parseAuthDataOf is parseAuthData for a relying party.
+func parseAuthDataOf(t testing.TB, rp string, body map[any]any) authData {
+	t.Helper()
 	b := body[uint64(2)].([]byte)
 	d := authData{raw: b, flags: b[32], count: binary.BigEndian.Uint32(b[33:])}
-	if want := sha256.Sum256([]byte(rpID)); !bytes.Equal(b[:32], want[:]) {
+	if want := sha256.Sum256([]byte(rp)); !bytes.Equal(b[:32], want[:]) {
 		t.Fatalf("RP ID hash %x", b[:32])
 	}
 	rest := b[37:]
