@@ -28,7 +28,7 @@ func TestProductsEnrolAndVerify(t *testing.T) {
 				device := "--device=" + prefix + filepath.Join(t.TempDir(), "state.key") + "?profile=" + m.Name
 				if len(m.Profile.Versions) == 1 && m.Profile.Versions[0] == "U2F_V2" {
 					wantExit(t, 4, "", device, "device", "info") // as the capture of the product has it
-					return // the program does not enrol on keys without CTAP2
+					return                                       // the program does not enrol on keys without CTAP2
 				}
 				wantExit(t, 0, "25801478\n25801478\n", device, "--pin-stdin", "pin", "set")
 				wantExit(t, 0, "25801478\n", device, "--pin-stdin", "enroll", "--rp=example.com", "--user=alice", "--uv=required", "--out="+file)
