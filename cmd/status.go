@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -13,6 +14,8 @@ import (
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 	"github.com/touchstone-fido/touchstone/devices/manage"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
@@ -130,6 +133,9 @@ func hint(err error) string {
 	case errors.Is(err, pcsc.ErrInUse): // even if it ended with the time limit
 		return discover.Hint(err)
 	}
+	if model := (*virtual.ModelError)(nil); errors.As(err, &model) {
+		return profileHint(model)
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.when) {
 			return h.hint
@@ -139,4 +145,18 @@ func hint(err error) string {
 		return discover.Hint(err)
 	}
 	return ""
+}
+
+// profileHint says how a state file of another model is opened.
+func profileHint(e *virtual.ModelError) string {
+	models, err := profiles.All()
+	if err != nil {
+		return ""
+	}
+	for _, m := range models {
+		if m.Profile.AAGUID == e.Stored {
+			return fmt.Sprintf("The state file is of the profile %[1]s: --device 'virtual:FILE?profile=%[1]s'", m.Name)
+		}
+	}
+	return "The state file is of a profile that is not built in: --device 'virtual:FILE?profile=PROFILE.toml'"
 }
