@@ -97,7 +97,7 @@ func Check(r io.Reader, file string) (Summary, error) {
 			c.add(rec)
 		case err == io.EOF:
 			return c.finish(reader.Ending()), nil
-		case reader.skip():
+		case reader.Skip():
 			c.unreadable(err)
 		default:
 			return c.finish(reader.Ending()), err

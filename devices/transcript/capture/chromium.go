@@ -1,0 +1,203 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"regexp"
+	"strconv"
+
+	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/devices/transcript"
+)
+
+// maxDiagnostic bounds one message in diagnostic notation.
+const maxDiagnostic = 512 << 10
+
+// chromium reads the FIDO lines of Chromium's device log, from
+// chrome://device-log or with --enable-logging --v=1. They have whole CTAP2
+// messages decoded to diagnostic notation, which is encoded again here.
+type chromium struct {
+	c     *collector
+	log   ordered
+	clock clock
+	open  []byte // a message that goes on in the next line
+	begin []byte // what stands before it
+	dir   transcript.Direction
+	place Place
+	time  moment
+}
+
+// What Chromium writes before a message: an arrow, and for a request the number
+// of the command, in old versions decimal, and its name.
+var (
+	chromiumArrow   = regexp.MustCompile(`(?:FIDO|Fido|\.(?:h|cc):\d+|\]).{0,80}?(<-|->) `)
+	chromiumRequest = regexp.MustCompile(`^\(?(0x[0-9a-fA-F]+|\d+)\)? ?(?:\(k\w+\) ?)?`)
+	chromiumError   = regexp.MustCompile(`^\((?:Unknown )?CTAP2 error code (0x[0-9a-fA-F]+|\d+)`)
+	chromiumRaw     = regexp.MustCompile(`raw message ([0-9A-Fa-f]+)\)`)
+	chromiumGetInfo = []byte("AuthenticatorGetInfo request to authenticator")
+)
+
+func readChromium(c *collector, in *bufio.Reader, skipped position) error {
+	t := c.newTape(Device{Transport: transcript.HID, ReportSize: ctaphid.ReportSize})
+	log := chromium{c: c, log: ordered{c: c, tape: t}}
+	lines := newLines(c, in, skipped)
+	for lines.next() {
+		log.line(lines.text)
+	}
+	log.breaksOff()
+	log.log.finish()
+	return lines.err
+}
+
+func chromiumEvidence(line []byte) (Form, int) {
+	if bytes.Contains(line, chromiumGetInfo) {
+		return Chromium, 10
+	}
+	m := chromiumArrow.FindSubmatchIndex(line)
+	if m == nil {
+		return Chromium, 0
+	}
+	rest := line[m[1]:]
+	known := bytes.HasPrefix(rest, []byte("{")) || bytes.HasPrefix(rest, []byte("(CTAP2 error")) || bytes.Contains(rest, []byte("(k")) ||
+		bytes.Contains(rest, []byte("(no payload)")) || bytes.HasPrefix(bytes.TrimLeft(rest, "0123456789"), []byte(" {"))
+	if known {
+		return Chromium, 12
+	}
+	return Chromium, 0
+}
+
+func (l *chromium) line(text []byte) {
+	if words, ok := excerptMark(text); ok {
+		l.breaksOff()
+		if len(l.log.held) > 0 || l.log.spilt {
+			l.log.add(transcript.Record{Level: transcript.Gap, Cut: oneLine(words)})
+		}
+		return
+	}
+	if bytes.Contains(text, chromiumGetInfo) {
+		l.breaksOff()
+		l.stamp(text)
+		l.message(out, []byte{byte(ctap2.CommandGetInfo)})
+		return
+	}
+	m := chromiumArrow.FindSubmatchIndex(text)
+	switch {
+	case m != nil:
+		l.breaksOff()
+		l.stamp(text)
+		if string(text[m[2]:m[3]]) == "<-" {
+			l.request(text[m[1]:])
+		} else {
+			l.response(text[m[1]:])
+		}
+	case l.open != nil && !bytes.Contains(text, []byte("FIDO")):
+		l.diagnostic(append(l.open, append([]byte(" "), text...)...))
+	}
+}
+
+func (l *chromium) stamp(text []byte) {
+	if at := l.clock.read(text); at.known {
+		l.c.time = at
+	}
+}
+
+// request reads what stands behind "<- ".
+func (l *chromium) request(text []byte) {
+	if bytes.HasPrefix(text, []byte("(cancel)")) {
+		l.log.add(transcript.Record{Level: transcript.Message, Dir: out, Command: byte(ctaphid.CommandCancel), Rebuilt: true})
+		return
+	}
+	m := chromiumRequest.FindSubmatch(text)
+	if m == nil {
+		return
+	}
+	n, err := strconv.ParseUint(string(m[1]), 0, 8)
+	if bytes.HasPrefix(text, []byte("(0")) && len(m[1]) == 2 {
+		n, err = strconv.ParseUint(string(m[1]), 16, 8)
+	}
+	if err != nil || !isCTAPCommand(byte(n)) {
+		return
+	}
+	l.dir, l.begin = out, []byte{byte(n)}
+	rest := text[len(m[0]):]
+	if bytes.HasPrefix(rest, []byte("(no payload)")) || bytes.HasPrefix(rest, []byte("<no payload>")) {
+		l.message(out, l.begin)
+		return
+	}
+	l.diagnostic(bytes.Clone(rest))
+}
+
+// response reads what stands behind "-> ".
+func (l *chromium) response(text []byte) {
+	l.dir, l.begin = in, []byte{byte(ctap2.StatusOK)}
+	switch m := chromiumError.FindSubmatch(text); {
+	case m != nil:
+		if n, err := strconv.ParseUint(string(m[1]), 0, 8); err == nil {
+			l.message(in, []byte{byte(n)})
+		}
+	case bytes.HasPrefix(text, []byte("(empty payload)")), bytes.HasPrefix(text, []byte("(rejected empty payload)")):
+		l.message(in, l.begin)
+	case bytes.HasPrefix(text, []byte("(error reading)")):
+		l.log.add(transcript.Record{Level: transcript.Mark, Event: &transcript.Event{Name: "browser", Text: "error reading"}})
+	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
+		l.diagnostic(bytes.Clone(text))
+	case bytes.HasPrefix(text, []byte("(rejected CBOR structure) ")):
+		l.diagnostic(bytes.Clone(text[len("(rejected CBOR structure) "):]))
+	default:
+		l.raw(text)
+	}
+}
+
+// raw takes an answer that the browser could not decode, and so gives as it is.
+func (l *chromium) raw(text []byte) {
+	m := chromiumRaw.FindSubmatch(text)
+	if m == nil || len(m[1])%2 == 1 || len(m[1]) > 2*maxBytes {
+		return
+	}
+	data := hexAppend(nil, m[1])
+	if bytes.Contains(text, []byte("from GetInfo response")) && len(data) > 0 && data[0]>>5 == 5 {
+		data = append([]byte{byte(ctap2.StatusOK)}, data...)
+	}
+	l.log.add(transcript.Record{Level: transcript.Message, Dir: in, Command: byte(ctaphid.CommandCBOR), Data: data})
+}
+
+// diagnostic encodes the body of a message again. It may go on in the next
+// line.
+func (l *chromium) diagnostic(text []byte) {
+	encoded, _, err := parseDiagnostic(append(text, ' '))
+	switch {
+	case err == nil:
+		l.open = nil
+		l.message(l.dir, append(l.begin, encoded...))
+	case errors.Is(err, errDiagnosticCut) && len(text) < maxDiagnostic:
+		if l.open == nil {
+			l.place, l.time = l.c.place, l.c.time
+		}
+		l.open = text
+	default:
+		l.open = text
+		l.breaksOff()
+	}
+}
+
+// breaksOff ends a message whose text is not whole. Only its first byte is
+// known then, since the encoding begins with the number of its members.
+func (l *chromium) breaksOff() {
+	if l.open == nil {
+		return
+	}
+	l.open = nil
+	place, now := l.c.place, l.c.time
+	l.c.place, l.c.time = l.place, l.time
+	l.c.remark("the message breaks off in the log, or is no CBOR; only its first byte is known")
+	l.log.add(transcript.Record{
+		Level: transcript.Message, Dir: l.dir, Command: byte(ctaphid.CommandCBOR), Data: l.begin, Partial: true, Rebuilt: true,
+	})
+	l.c.place, l.c.time = place, now
+}
+
+func (l *chromium) message(dir transcript.Direction, data []byte) {
+	l.log.add(transcript.Record{Level: transcript.Message, Dir: dir, Command: byte(ctaphid.CommandCBOR), Data: data, Rebuilt: true})
+}
