@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,11 @@ func (p Place) String() string {
 		return fmt.Sprintf("packet %d (byte %d)", p.Packet, p.Offset)
 	}
 	return fmt.Sprintf("byte %d", p.Offset)
+}
+
+// compare orders places as they come in the capture.
+func (p Place) compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Packet, q.Packet), cmp.Compare(p.Offset, q.Offset))
 }
 
 // Remark is something that a reader of the tape has to know: what is missing,

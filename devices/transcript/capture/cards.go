@@ -136,7 +136,7 @@ func (on *card) command(rec transcript.Record) {
 // response takes a response APDU, which goes where its command went.
 func (on *card) response(rec transcript.Record) {
 	if !on.asked && len(on.orphans) < maxHeld {
-		on.orphans = append(on.orphans, heldRecord{rec, on.c.time})
+		on.orphans = append(on.orphans, heldRecord{on.c.point, rec})
 	}
 	if !on.asked {
 		return
@@ -165,12 +165,8 @@ func (on *card) put(rec transcript.Record) {
 
 // adopt writes the answers that came before any command.
 func (on *card) adopt() {
-	now := on.c.time
-	for _, first := range on.orphans {
-		on.c.time = first.time
-		on.tape.write(first.rec)
-	}
-	on.orphans, on.c.time = nil, now
+	on.c.release(on.orphans, on.tape.write)
+	on.orphans = nil
 }
 
 // hasFIDOAnswer says whether one of those answers is that of a FIDO applet to

@@ -25,8 +25,7 @@ type chromium struct {
 	open  []byte // a message that goes on in the next line
 	begin []byte // what stands before it
 	dir   transcript.Direction
-	place Place
-	time  moment
+	at    point // where that message begins
 }
 
 // What Chromium writes before a message: an arrow, and for a request the number
@@ -173,7 +172,7 @@ func (l *chromium) diagnostic(text []byte) {
 		l.message(l.dir, append(l.begin, encoded...))
 	case errors.Is(err, errDiagnosticCut) && len(text) < maxDiagnostic:
 		if l.open == nil {
-			l.place, l.time = l.c.place, l.c.time
+			l.at = l.c.point
 		}
 		l.open = text
 	default:
@@ -189,13 +188,12 @@ func (l *chromium) breaksOff() {
 		return
 	}
 	l.open = nil
-	place, now := l.c.place, l.c.time
-	l.c.place, l.c.time = l.place, l.time
-	l.c.remark("the message breaks off in the log, or is no CBOR; only its first byte is known")
-	l.log.add(transcript.Record{
-		Level: transcript.Message, Dir: l.dir, Command: byte(ctaphid.CommandCBOR), Data: l.begin, Partial: true, Rebuilt: true,
+	l.c.at(l.at, func() {
+		l.c.remark("the message breaks off in the log, or is no CBOR; only its first byte is known")
+		l.log.add(transcript.Record{
+			Level: transcript.Message, Dir: l.dir, Command: byte(ctaphid.CommandCBOR), Data: l.begin, Partial: true, Rebuilt: true,
+		})
 	})
-	l.c.place, l.c.time = place, now
 }
 
 func (l *chromium) message(dir transcript.Direction, data []byte) {

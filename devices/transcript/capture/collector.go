@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +25,34 @@ type collector struct {
 	open   Opener
 	tapes  []*tape
 	failed error // of writing; nothing more is written after it
-	time   moment
-	place  Place // of what is being read
+	point        // of what is being read
+}
+
+// point is where and when something is in a capture.
+type point struct {
+	place Place
+	time  moment
+}
+
+// at does something as if it were being read at another point.
+func (c *collector) at(p point, do func()) {
+	now := c.point
+	c.point = p
+	do()
+	c.point = now
+}
+
+// heldRecord is a record that waits until it is known where it belongs.
+type heldRecord struct {
+	point
+	rec transcript.Record
+}
+
+// release writes what was held.
+func (c *collector) release(held []heldRecord, write func(transcript.Record)) {
+	for _, h := range held {
+		c.at(h.point, func() { write(h.rec) })
+	}
 }
 
 func newCollector(file string, open Opener) *collector {
@@ -80,7 +107,7 @@ type tape struct {
 	start   moment
 	last    time.Duration
 	gapped  bool // the last record is a gap
-	summary transcript.Summary
+	talk    dialogue
 }
 
 // newTape is a tape for a device, nil when there are too many already.
@@ -97,7 +124,10 @@ func (t *tape) write(rec transcript.Record) {
 			return
 		}
 	}
-	t.gapped = rec.Level == transcript.Gap
+	if t.gapped = rec.Level == transcript.Gap; t.gapped {
+		t.c.remark("something is missing here: %s", rec.Cut)
+	}
+	t.talk.add(t.c, t.device.Transport, rec)
 	t.lines++
 	rec.Line, rec.Time = t.lines, t.since()
 	if t.c.failed = t.writer.Write(rec); t.c.failed == nil {
@@ -163,6 +193,7 @@ func (t *tape) header() (transcript.Header, error) {
 // finish closes the tapes and sums up.
 func (c *collector) finish(err error) (Result, error) {
 	for _, t := range c.tapes {
+		t.talk.finish(c)
 		if t.counter != nil {
 			c.result.Tapes = append(c.result.Tapes, Tape{t.device, t.name, t.counter.Summary()})
 		}
@@ -173,6 +204,7 @@ func (c *collector) finish(err error) (Result, error) {
 	if c.failed != nil {
 		err = fmt.Errorf("write tape: %w", c.failed)
 	}
+	slices.SortStableFunc(c.result.Remarks, func(a, b Remark) int { return a.compare(b.Place) })
 	if err == nil && len(c.result.Tapes) == 0 {
 		err = ErrNothing
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 
 // Form is a form of capture.
@@ -71,6 +73,9 @@ func libfido2Evidence(line []byte) (Form, int) {
 func hexEvidence(line []byte) (Form, int) {
 	if isReports(line) {
 		return Libwebauthn, 10
+	}
+	if dir, data := packetInWords(line); dir != 0 && len(data) == ctaphid.ReportSize {
+		return ReportLog, 8
 	}
 	m, end := markAt(line)
 	if m == nil {

@@ -24,9 +24,8 @@ const (
 
 // dump is bytes in rows, announced by a line of their own.
 type dump struct {
-	kind    dumpKind
-	place   Place
-	time    moment
+	kind dumpKind
+	point
 	handle  string
 	command byte
 	want    int // bytes that it says it has, -1 if it does not
@@ -148,8 +147,7 @@ func (d *dump) record(dir transcript.Direction) transcript.Record {
 
 // heldReport is a report that waits for the rest of its message.
 type heldReport struct {
-	rec    transcript.Record
-	time   moment
+	heldRecord
 	handle string
 }
 

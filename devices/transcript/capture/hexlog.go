@@ -32,12 +32,11 @@ type hexLog struct {
 
 // below is bytes that stand in the lines after their announcement.
 type below struct {
-	mark  *mark
-	place Place
-	time  moment
-	data  []byte
-	sw    []byte // that the announcement had
-	want  int    // bytes, -1 if it does not say
+	mark *mark
+	point
+	data []byte
+	sw   []byte // that the announcement had
+	want int    // bytes, -1 if it does not say
 }
 
 func readHexLog(c *collector, in *bufio.Reader, skipped position) error {
@@ -64,8 +63,9 @@ func (l *hexLog) survey(in *bufio.Reader) {
 	for text := range bytes.Lines(head) {
 		text = uncoloured(bytes.TrimRight(bytes.Clone(text), "\r\n"))
 		m, end := markAt(text)
+		dir, _ := packetInWords(text)
 		switch {
-		case isReports(text):
+		case isReports(text), dir != 0:
 			l.level = 0
 		case m == nil:
 		case m.coding == codingBelow:
@@ -102,7 +102,7 @@ func (l *hexLog) line(text []byte) {
 	switch {
 	case m.coding == codingBelow:
 		l.end()
-		l.below = &below{mark: m, place: l.c.place, time: l.c.time, sw: b.sw, want: b.want}
+		l.below = &below{mark: m, point: l.c.point, sw: b.sw, want: b.want}
 	case m.strict && len(b.data) == 0:
 		l.row(text)
 	default:
@@ -150,10 +150,7 @@ func (l *hexLog) end() {
 	if l.below = nil; b == nil || b.mark.layer == layerNone || len(b.data)+len(b.sw) == 0 {
 		return
 	}
-	place, now := l.c.place, l.c.time
-	l.c.place, l.c.time = b.place, b.time
-	l.take(b.mark, marked{data: append(b.data, b.sw...), want: b.want})
-	l.c.place, l.c.time = place, now
+	l.c.at(b.point, func() { l.take(b.mark, marked{data: append(b.data, b.sw...), want: b.want}) })
 }
 
 // take takes bytes with what was said of them.
@@ -325,23 +322,36 @@ func (l *hexLog) special(text []byte) bool {
 	case bytes.Contains(text, []byte("Received HID report")):
 		l.toward = in
 		return true
-	case bytes.IndexByte(text, '[') < 0:
-		return false
 	}
-	m := packetWords.FindSubmatch(text)
-	if m == nil || len(m[4]) == 0 {
+	dir, data := packetInWords(text)
+	if dir == 0 {
 		return false
 	}
 	l.end()
-	dir := out
-	if m[1][0] == '<' {
-		dir = in
+	l.take(&mark{dir: dir, layer: layerHID}, marked{data: data, want: -1})
+	return true
+}
+
+// packetInWords is the packet that a line of u2f-ref-code has. The direction is
+// 0 if it has none.
+func packetInWords(text []byte) (transcript.Direction, []byte) {
+	if bytes.Count(text, []byte(":")) < 2 {
+		return 0, nil
+	}
+	m := packetWords.FindSubmatch(text)
+	if m == nil {
+		return 0, nil
 	}
 	data := hexAppend(nil, append(append([]byte{}, m[2]...), m[3]...))
-	data = binary.BigEndian.AppendUint16(data, uint16(number(m[4])))
+	if len(m[4]) > 0 {
+		data = binary.BigEndian.AppendUint16(data, uint16(number(m[4])))
+	}
 	data = hexAppend(data, m[5][:len(m[5])&^1])
-	l.take(&mark{dir: dir, layer: layerHID}, marked{data: data[:min(len(data), ctaphid.ReportSize)], want: -1})
-	return true
+	data = data[:min(len(data), ctaphid.ReportSize)]
+	if m[1][0] == '<' {
+		return in, data
+	}
+	return out, data
 }
 
 // isReports says whether a line is one of libwebauthn's with a report.

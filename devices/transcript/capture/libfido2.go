@@ -147,7 +147,7 @@ func (p *fidoProcess) announce(function string, words []byte) {
 	if want < 0 && kind == dumpReport {
 		want = ctaphid.ReportSize
 	}
-	d := &dump{kind: kind, place: p.log.c.place, time: p.log.c.time, handle: p.handle, command: p.command, want: want}
+	d := &dump{kind: kind, point: p.log.c.point, handle: p.handle, command: p.command, want: want}
 	d.whole = want == 0
 	p.dumps = append(p.dumps, d)
 	p.settle(false)
@@ -283,18 +283,14 @@ func (p *fidoProcess) settle(end bool) {
 			return
 		}
 		p.dumps = p.dumps[1:]
-		p.hand(d)
+		p.log.c.at(d.point, func() { p.hand(d) })
 	}
 }
 
 // hand hands on the bytes of a dump.
 func (p *fidoProcess) hand(d *dump) {
-	c := p.log.c
-	place, now := c.place, c.time
-	c.place, c.time = d.place, d.time
-	defer func() { c.place, c.time = place, now }()
 	if !d.whole {
-		d.missing(c)
+		d.missing(p.log.c)
 	}
 	if d.kind == dumpCommand || d.kind == dumpResponse || d.kind == dumpAgain {
 		p.decideSent(true)
@@ -332,15 +328,14 @@ func (p *fidoProcess) decideSent(card bool) {
 	p.sent = nil
 	rec := d.record(transcript.Out)
 	rec.Command = d.command
-	now := p.log.c.time
-	p.log.c.time = d.time
-	if card {
-		rec.Level = transcript.Message
-		p.log.card.of("").tape.write(rec)
-	} else {
-		p.log.hid.message(d.handle, rec)
-	}
-	p.log.c.time = now
+	p.log.c.at(d.point, func() {
+		if card {
+			rec.Level = transcript.Message
+			p.log.card.of("").tape.write(rec)
+		} else {
+			p.log.hid.message(d.handle, rec)
+		}
+	})
 }
 
 // errNoBeginning is a report that the log has without its header.
@@ -358,7 +353,7 @@ func (p *fidoProcess) report(d *dump) {
 	if err == nil && packet.Init || len(p.in.reports) >= maxHeld {
 		p.deliver()
 	}
-	p.in.add(heldReport{rec, d.time, d.handle}, packet, err)
+	p.in.add(heldReport{heldRecord{d.point, rec}, d.handle}, packet, err)
 }
 
 // received takes a received message, which the reports before it carried. If
@@ -392,15 +387,14 @@ func (p *fidoProcess) received(d *dump) {
 
 // deliver hands on the reports that wait.
 func (p *fidoProcess) deliver() {
-	now := p.log.c.time
 	for _, r := range p.in.reports {
-		p.log.c.time = r.time
-		if r.rec.Level == transcript.Gap {
-			p.log.hid.gap(r.rec.Cut)
-			continue
-		}
-		p.log.hid.report(r.handle, r.rec)
+		p.log.c.at(r.point, func() {
+			if r.rec.Level == transcript.Gap {
+				p.log.hid.gap(r.rec.Cut)
+			} else {
+				p.log.hid.report(r.handle, r.rec)
+			}
+		})
 	}
-	p.log.c.time = now
 	p.in = incoming{}
 }

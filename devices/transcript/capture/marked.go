@@ -45,6 +45,7 @@ func hexMarked(text []byte) marked {
 // behindNotes passes over what logs put between their words and the bytes:
 // protocol, lengths, times, quotes.
 func behindNotes(text []byte) []byte {
+	count := -1 // of bytes, that stands before them
 	for {
 		text = bytes.TrimLeft(text, " \t\"")
 		before := len(text)
@@ -53,12 +54,13 @@ func behindNotes(text []byte) []byte {
 		text = bytes.TrimPrefix(text, []byte("T=1 "))
 		if n := leadingDigits(text); n > 0 && n < len(text)-1 {
 			if text[n] == ':' && text[n+1] == ' ' || text[n] == ' ' && text[n+1] == '(' {
+				count = number(text[:n])
 				text = text[n+1:]
 			}
 		}
 		if len(text) > 0 && text[0] == '(' {
 			inside := text[1:]
-			if data, _, _ := hexRun(inside); len(data) >= 2 && !bytes.HasPrefix(inside[2*len(data):], []byte("+")) {
+			if data, _, _ := hexRun(inside); (len(data) >= 2 || len(data) == count && count > 0) && !bytes.HasPrefix(inside[2*len(data):], []byte("+")) {
 				return inside
 			}
 			if end := bytes.IndexByte(text, ')'); end > 0 {

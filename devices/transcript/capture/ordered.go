@@ -17,16 +17,11 @@ const (
 type ordered struct {
 	c               *collector
 	tape            *tape
-	held            []orderedRecord
+	held            []heldRecord
 	size            int
 	rising, falling int
 	last            moment
 	spilt           bool
-}
-
-type orderedRecord struct {
-	heldRecord
-	place Place
 }
 
 // add takes a record at the present place and time.
@@ -45,7 +40,7 @@ func (o *ordered) add(rec transcript.Record) {
 		o.tape.write(rec)
 		return
 	}
-	o.held = append(o.held, orderedRecord{heldRecord{rec, now}, o.c.place})
+	o.held = append(o.held, heldRecord{o.c.point, rec})
 	o.size += len(rec.Data)
 	if len(o.held) == maxOrdered || o.size > maxOrderedSize {
 		o.spill()
@@ -84,10 +79,6 @@ func (o *ordered) finish() {
 }
 
 func (o *ordered) put() {
-	place, now := o.c.place, o.c.time
-	for _, r := range o.held {
-		o.c.place, o.c.time = r.place, r.time
-		o.tape.write(r.rec)
-	}
-	o.held, o.c.place, o.c.time = nil, place, now
+	o.c.release(o.held, o.tape.write)
+	o.held = nil
 }

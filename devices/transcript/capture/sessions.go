@@ -53,14 +53,8 @@ type session struct {
 	rival    *hidDevice // whose session it may be
 	held     []heldRecord
 	heldSize int
-	command  ctaphid.Command     // of the last request
-	waiting  []transcript.Record // messages sent before the channel was known
-}
-
-// heldRecord is a record that waits for its device to be decided.
-type heldRecord struct {
-	rec  transcript.Record
-	time moment
+	command  ctaphid.Command // of the last request
+	waiting  []heldRecord    // messages sent before the channel was known
 }
 
 func newSessions(c *collector, d Device) *sessions {
@@ -188,9 +182,7 @@ func (s *sessions) learn(on *session, id ctaphid.ChannelID) {
 	s.ids[id] = on
 	waiting := on.waiting
 	on.waiting = nil
-	for _, rec := range waiting {
-		s.fragment(on, rec)
-	}
+	s.c.release(waiting, func(rec transcript.Record) { s.fragment(on, rec) })
 }
 
 // answered is called after the answer to an INIT (CTAP 2.3 §11.2.9.1.3).
@@ -260,12 +252,8 @@ func (s *sessions) join(on *session, d *hidDevice) {
 	if d.identity == "" {
 		d.identity = on.identity
 	}
-	now := s.c.time
-	for _, h := range on.held {
-		s.c.time = h.time
-		s.write(d, h.rec)
-	}
-	on.held, on.heldSize, s.c.time = nil, 0, now
+	s.c.release(on.held, func(rec transcript.Record) { s.write(d, rec) })
+	on.held, on.heldSize = nil, 0
 }
 
 func (s *sessions) write(d *hidDevice, rec transcript.Record) {
@@ -288,7 +276,7 @@ func (s *sessions) emit(on *session, rec transcript.Record) {
 		s.write(on.device, rec)
 		return
 	}
-	on.held = append(on.held, heldRecord{rec, s.c.time})
+	on.held = append(on.held, heldRecord{s.c.point, rec})
 	on.heldSize += len(rec.Data)
 	if len(on.held) > maxHeld || on.heldSize > maxHeldSize {
 		s.settle(on)
@@ -299,9 +287,7 @@ func (s *sessions) emit(on *session, rec transcript.Record) {
 func (s *sessions) sendWaiting(on *session) {
 	waiting := on.waiting
 	on.waiting = nil
-	for _, rec := range waiting {
-		s.emit(on, rec)
-	}
+	s.c.release(waiting, func(rec transcript.Record) { s.emit(on, rec) })
 }
 
 // message takes a message that the log has without its packets, and rebuilds
@@ -326,7 +312,7 @@ func (s *sessions) message(handle string, rec transcript.Record) {
 	case command == ctaphid.CommandInit, on.channel != 0:
 		s.fragment(on, rec)
 	case rec.Dir == transcript.Out && len(on.waiting) < 8:
-		on.waiting = append(on.waiting, rec)
+		on.waiting = append(on.waiting, heldRecord{s.c.point, rec})
 	default:
 		s.emit(on, rec)
 	}

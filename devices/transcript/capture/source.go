@@ -133,8 +133,7 @@ func (s *source) put(hid *sessions, card *cards) {
 		reports = interleaved(reports)
 	}
 	for _, r := range reports {
-		s.c.place = r.place
-		hid.report("", r.rec)
+		s.c.at(point{place: r.place}, func() { hid.report("", r.rec) })
 	}
 }
 

@@ -255,8 +255,12 @@ func (d *usbDevice) crossing(u *urb, dir transcript.Direction, role role) {
 }
 
 // again says whether a URB's event was there before: a URB cannot be submitted
-// twice without coming back, nor come back twice.
+// twice without coming back, nor come back twice. Exports of a few fields have
+// no numbers of URBs to tell.
 func (d *usbDevice) again(u *urb) bool {
+	if u.id == 0 {
+		return false
+	}
 	now := seenURB{u.event, d.c.time.Time, maphash.Bytes(seed, u.data)}
 	before, ok := d.seen[u.id]
 	if ok && before.event == now.event && before.data == now.data && now.time.Sub(before.time).Abs() < sameURB {
@@ -312,7 +316,7 @@ func (d *usbDevice) hold(u *urb, rec transcript.Record) {
 		d.key.dropped++
 	}
 	rec.Data = bytes.Clone(rec.Data)
-	d.key.held = append(d.key.held, heldRecord{rec: rec, time: d.c.time})
+	d.key.held = append(d.key.held, heldRecord{d.c.point, rec})
 	if d.key.endpoints == nil {
 		d.key.endpoints = map[byte]bool{}
 	}
@@ -331,12 +335,8 @@ func (d *usbDevice) prove() {
 	for e := range endpoints {
 		d.accept(e)
 	}
-	now := d.c.time
-	for _, h := range d.key.held {
-		d.c.time = h.time
-		d.key.tape.write(h.rec)
-	}
-	d.key.held, d.c.time = nil, now
+	d.c.release(d.key.held, d.key.tape.write)
+	d.key.held = nil
 	if d.key.dropped > 0 {
 		d.c.remark("usb %d.%d: %s before this one are lost, since nothing showed until now that it is a key", d.bus, d.dev, plural(d.key.dropped, "report"))
 	}

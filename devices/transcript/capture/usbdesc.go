@@ -107,6 +107,9 @@ func (d *descriptors) facts() map[string]string {
 			facts[name] = text
 		}
 	}
+	if len(facts) == 0 {
+		return nil
+	}
 	return facts
 }
 

@@ -94,7 +94,7 @@ var (
 	winXMLID   = regexp.MustCompile(`<EventID[^>]*>\s*(\d+)\s*</EventID>`)
 	winXMLTime = regexp.MustCompile(`SystemTime=['"]([^'"]+)['"]`)
 	winXMLData = regexp.MustCompile(`<Data Name=['"]([^'"]+)['"]\s*>([^<]*)</Data>`)
-	winTextID  = regexp.MustCompile(`(?i)^\s*(?:Event ?ID|Id)\s*[:=]\s*(\d+)\s*$`)
+	winTextID  = regexp.MustCompile(`(?im)^[ \t]*(?:Event ?ID|Id)[ \t]*[:=][ \t]*(\d+)\s*$`)
 	winField   = regexp.MustCompile(`^\s*([A-Za-z]\w{0,40})\s*[:=]\s*(\S.*?)\s*$`)
 )
 

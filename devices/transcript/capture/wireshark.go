@@ -146,10 +146,7 @@ func (w *wireshark) end() {
 		u.length = len(u.data)
 	}
 	if ok {
-		place := w.c.place
-		w.c.place = w.place
-		w.usb.add(&u)
-		w.c.place = place
+		w.c.at(point{w.place, w.c.time}, func() { w.usb.add(&u) })
 	}
 	*w = wireshark{c: w.c, usb: w.usb}
 }
