@@ -54,7 +54,7 @@ func chromiumEvidence(line []byte) (Form, int) {
 	if bytes.Contains(line, chromiumGetInfo) {
 		return Chromium, 10
 	}
-	m := chromiumArrow.FindSubmatchIndex(line)
+	m := chromiumArrowAt(line)
 	if m == nil {
 		return Chromium, 0
 	}
@@ -65,6 +65,15 @@ func chromiumEvidence(line []byte) (Form, int) {
 		return Chromium, 12
 	}
 	return Chromium, 0
+}
+
+// chromiumArrowAt finds the arrow of a line: where all of it is and what it is,
+// nil if there is none.
+func chromiumArrowAt(line []byte) []int {
+	if !bytes.Contains(line, []byte("<- ")) && !bytes.Contains(line, []byte("-> ")) {
+		return nil
+	}
+	return chromiumArrow.FindSubmatchIndex(line)
 }
 
 func (l *chromium) line(text []byte) {
@@ -81,7 +90,7 @@ func (l *chromium) line(text []byte) {
 		l.message(out, []byte{byte(ctap2.CommandGetInfo)})
 		return
 	}
-	m := chromiumArrow.FindSubmatchIndex(text)
+	m := chromiumArrowAt(text)
 	switch {
 	case m != nil:
 		l.breaksOff()

@@ -25,6 +25,9 @@ type clock struct {
 // read is the time of a line, not known if it has none.
 func (k *clock) read(text []byte) moment {
 	text = text[:min(len(text), clockAhead)]
+	if !hasTime(text) {
+		return moment{}
+	}
 	m := timeOfDay.FindSubmatch(text)
 	if m == nil {
 		return moment{}
@@ -44,6 +47,17 @@ func (k *clock) read(text []byte) moment {
 	}
 	k.last = at
 	return moment{Time: at, known: true, absolute: absolute}
+}
+
+// hasTime says whether a text has the colons of a time, which most lines of
+// bytes have not: to look for it in full is slow.
+func hasTime(text []byte) bool {
+	for i := 0; i+4 < len(text); i++ {
+		if text[i+1] == ':' && text[i+4] == ':' && text[i] >= '0' && text[i] <= '9' {
+			return true
+		}
+	}
+	return false
 }
 
 // date is the date that was found. Logs without a year, or without a date, are

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
@@ -101,17 +102,44 @@ var marks = []mark{
 	{"in: ", in, layerAny, codingHex, ReportLog, true},
 }
 
+// wording is one way to write the words of a mark: those that begin with a small
+// letter are also found with a capital, and in capitals.
+type wording struct {
+	words []byte
+	mark  *mark
+}
+
+var wordings = func() []wording {
+	var all []wording
+	for i := range marks {
+		m := &marks[i]
+		all = append(all, wording{[]byte(m.words), m})
+		if first := m.words[0]; first >= 'a' && first <= 'z' {
+			all = append(all, wording{[]byte(strings.ToUpper(m.words[:1]) + m.words[1:]), m}, wording{[]byte(strings.ToUpper(m.words)), m})
+		}
+	}
+	return all
+}()
+
+// markAhead is how far into a line its mark may be.
+const markAhead = 400
+
 // markAt finds the first mark of a line: of those that stand there as words of
 // their own, the one that begins first, and of several that begin there, the
 // longest. It returns the place behind it, -1 if there is none.
 func markAt(text []byte) (m *mark, end int) {
-	begin := -1
-	for i := range marks {
-		at := indexFold(text, marks[i].words)
-		if at < 0 || begin >= 0 && at >= begin || at > 0 && isJoined(text[at-1], marks[i].words[0]) {
+	text = text[:min(len(text), markAhead)]
+	if bytes.IndexByte(text, ':') < 0 && !bytes.ContainsAny(text, "<>ADU") {
+		return nil, -1
+	}
+	begin, end := len(text), -1
+	for _, w := range wordings {
+		ahead := text[:min(len(text), begin+len(w.words)-1)] // a mark must begin before the one that was found
+		at := bytes.Index(ahead, w.words)
+		if at < 0 || at > 0 && isJoined(text[at-1], w.words[0]) {
 			continue
 		}
-		m, begin, end = &marks[i], at, at+len(marks[i].words)
+		m, begin, end = w.mark, at, at+len(w.words)
 	}
 	return m, end
 }
@@ -123,16 +151,4 @@ func isJoined(before, first byte) bool {
 		return isWord(before) || before == '-'
 	}
 	return before == '<' || before == '>' || before == '-' || before == '=' || before == '|'
-}
-
-// indexFold finds words in a text, the first letter of either case.
-func indexFold(text []byte, words string) int {
-	at := bytes.Index(text, []byte(words))
-	if first := words[0]; at < 0 && first >= 'a' && first <= 'z' {
-		at = bytes.Index(text, append([]byte{first - 'a' + 'A'}, words[1:]...))
-		if at < 0 {
-			at = bytes.Index(text, bytes.ToUpper([]byte(words)))
-		}
-	}
-	return at
 }

@@ -49,6 +49,9 @@ func sourceEvidence(line []byte) (Form, int) {
 	if bytes.Count(line, []byte("0x")) >= 4 && len(sourceByte.FindAllIndex(line, 5)) >= 4 {
 		return Source, 2
 	}
+	if !bytes.ContainsAny(line, `"'`) {
+		return Source, 0
+	}
 	if m := sourceDigits.FindSubmatch(line); m != nil && len(m[1]) == 2*ctaphid.ReportSize {
 		return Source, 4
 	}

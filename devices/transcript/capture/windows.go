@@ -51,14 +51,17 @@ type winEvent struct {
 	fields map[string]string
 }
 
-const maxEvent = 1 << 20
+const (
+	maxEvent  = 1 << 20
+	maxIDLine = 64 // a line with an event's number is short
+)
 
 func windowsEvidence(line []byte) (Form, int) {
 	switch {
 	case bytes.Contains(line, []byte("Microsoft-Windows-WebAuthN")):
 		return WindowsEvents, 12
-	case winTextID.Match(line):
-		if m := winTextID.FindSubmatch(line); eventLevels[number(m[1])] != eventNone {
+	case len(line) < maxIDLine:
+		if m := winTextID.FindSubmatch(line); m != nil && eventLevels[number(m[1])] != eventNone {
 			return WindowsEvents, 8
 		}
 	}
@@ -154,7 +157,7 @@ func (w *windows) readText(lines *lines) {
 	var open string // the name of a value that goes on in the next line
 	for lines.next() {
 		text := lines.text
-		if m := winTextID.FindSubmatch(text); m != nil {
+		if m := winTextID.FindSubmatch(text[:min(len(text), maxIDLine)]); m != nil {
 			w.event(e)
 			e = winEvent{id: number(m[1]), time: e.time, fields: map[string]string{}}
 			open = ""

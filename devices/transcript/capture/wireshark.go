@@ -41,10 +41,19 @@ func wiresharkEvidence(line []byte) (Form, int) {
 	case wiresharkRow.Match(line):
 		return Wireshark, 3
 	}
-	if m := wiresharkPlain.FindSubmatch(line); m != nil && len(m[2]) >= 2*ctaphid.MinReportSize {
+	if m := wiresharkFields(line); m != nil && len(m[2]) >= 2*ctaphid.MinReportSize {
 		return Wireshark, 3
 	}
 	return Wireshark, 0
+}
+
+// wiresharkFields are the source and the bytes of a line as tshark -T fields
+// prints it, nil for any other line.
+func wiresharkFields(line []byte) [][]byte {
+	if n := len(line); n < 2*ctaphid.MinReportSize || !isHex(line[n-1]) && line[n-1] != ' ' {
+		return nil
+	}
+	return wiresharkPlain.FindSubmatch(line)
 }
 
 func readWireshark(c *collector, in *bufio.Reader, skipped position) error {
@@ -77,7 +86,7 @@ func (w *wireshark) line(text []byte) {
 		w.field(string(m[1]), m[2])
 		return
 	}
-	if m := wiresharkPlain.FindSubmatch(text); m != nil {
+	if m := wiresharkFields(text); m != nil {
 		w.end()
 		w.plain(m)
 	}
