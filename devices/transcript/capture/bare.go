@@ -3,7 +3,6 @@ package capture
 import (
 	"bufio"
 	"bytes"
-	"errors"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
@@ -27,26 +26,27 @@ func diagnosticEvidence(line []byte) (Form, int) {
 func readDiagnostic(c *collector, in *bufio.Reader, skipped position) error {
 	t := c.newTape(Device{Transport: transcript.HID, ReportSize: ctaphid.ReportSize})
 	lines := newLines(c, in, skipped)
-	var text []byte
+	var open *pieces
 	for lines.next() {
-		if at := bytes.Index(lines.text, versionsMember); text == nil && at >= 0 {
-			text = append(text, lines.text[at:]...)
-		} else if text != nil {
-			text = append(append(text, '\n'), lines.text...)
+		text := lines.text
+		if at := bytes.Index(text, versionsMember); open == nil && at >= 0 {
+			open, text = &pieces{}, text[at:]
 		}
-		if text == nil {
+		if open == nil {
 			continue
 		}
-		_, mark := excerptMark(lines.text)
-		if data, err := diagnosticMessage(text); err == nil {
-			t.write(transcript.Record{Level: transcript.Message, Dir: transcript.In, Command: byte(ctaphid.CommandCBOR), Data: data, Rebuilt: true})
-			text = nil
-		} else if mark || !errors.Is(err, errDiagnosticCut) || len(text) > maxDiagnostic {
-			brokenDiagnostic(c, t)
-			text = nil
+		_, mark := excerptMark(text)
+		if !mark && !open.add(text) && len(open.text) < maxDiagnostic {
+			continue
 		}
+		if data, err := diagnosticMessage(open.text); err == nil {
+			t.write(transcript.Record{Level: transcript.Message, Dir: transcript.In, Command: byte(ctaphid.CommandCBOR), Data: data, Rebuilt: true})
+		} else {
+			brokenDiagnostic(c, t)
+		}
+		open = nil
 	}
-	if text != nil {
+	if open != nil {
 		brokenDiagnostic(c, t)
 	}
 	return lines.err

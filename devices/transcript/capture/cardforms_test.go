@@ -162,3 +162,46 @@ func countedAPDULog(_ testing.TB, tape *transcript.Tape) []string {
 	}
 	return lines
 }
+
+// ccidLog is what pcscd logs of the frames of its driver, at the level of APDUs
+// or with the blocks of T=1 in them.
+func ccidLog(t1 bool) func(testing.TB, *transcript.Tape) []string {
+	frame := func(dir transcript.Direction, data []byte) string {
+		head := []byte{0x6f, byte(len(data)), byte(len(data) >> 8), 0, 0, 0, 7, 0, 0, 0}
+		arrow := "->"
+		if dir == in {
+			head[0], arrow = 0x80, "<-"
+		}
+		return fmt.Sprintf("00000012 %s 000000 % X ", arrow, append(head, data...))
+	}
+	block := func(pcb byte, data []byte) []byte {
+		b := append([]byte{0, pcb, byte(len(data))}, data...)
+		var sum byte
+		for _, c := range b {
+			sum ^= c
+		}
+		return append(b, sum)
+	}
+	return func(_ testing.TB, tape *transcript.Tape) []string {
+		numbers := map[transcript.Direction]byte{}
+		next := func(dir transcript.Direction, pcb byte) byte {
+			numbers[dir] ^= 0x40
+			return pcb | numbers[dir]
+		}
+		lines := []string{"00000021 -> 000000 65 00 00 00 00 00 06 00 00 00 ", "00000950 <- 000000 81 00 00 00 00 00 06 00 00 00 "}
+		for _, rec := range tape.Records {
+			if !t1 {
+				lines = append(lines, frame(rec.Dir, rec.Data))
+				continue
+			}
+			for data := rec.Data; ; data = data[200:] {
+				if len(data) <= 200 {
+					lines = append(lines, frame(rec.Dir, block(next(rec.Dir, 0), data)))
+					break
+				}
+				lines = append(lines, frame(rec.Dir, block(next(rec.Dir, 0x20), data[:200])), frame(out+in-rec.Dir, block(0x90, nil)))
+			}
+		}
+		return lines
+	}
+}

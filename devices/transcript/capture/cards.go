@@ -126,6 +126,9 @@ func (on *card) command(rec transcript.Record) {
 			on.name(c.Data)
 		}
 	case isFIDO(c):
+		if on.selected != appletFIDO {
+			on.c.remark("the FIDO applet is asked, and the log does not have its SELECT")
+		}
 		on.selected, on.dropped = appletFIDO, false
 	default:
 		on.dropped = on.selected != appletFIDO

@@ -3,7 +3,6 @@ package capture
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"regexp"
 	"strconv"
 
@@ -22,8 +21,8 @@ type chromium struct {
 	c     *collector
 	log   ordered
 	clock clock
-	open  []byte // a message that goes on in the next line
-	begin []byte // what stands before it
+	open  *pieces // a message that goes on in the next line
+	begin []byte  // what stands before it
 	dir   transcript.Direction
 	at    point // where that message begins
 }
@@ -33,7 +32,7 @@ type chromium struct {
 var (
 	chromiumArrow   = regexp.MustCompile(`(?:FIDO|Fido|\.(?:h|cc):\d+|\]).{0,80}?(<-|->) `)
 	chromiumRequest = regexp.MustCompile(`^\(?(0x[0-9a-fA-F]+|\d+)\)? ?(?:\(k\w+\) ?)?`)
-	chromiumError   = regexp.MustCompile(`^\((?:Unknown )?CTAP2 error code (0x[0-9a-fA-F]+|\d+)`)
+	chromiumError   = regexp.MustCompile(`^\((?:Unknown )?CTAP2 error code (0x[0-9a-fA-F]+|\d+)[ )]`)
 	chromiumRaw     = regexp.MustCompile(`raw message ([0-9A-Fa-f]+)\)`)
 	chromiumGetInfo = []byte("AuthenticatorGetInfo request to authenticator")
 )
@@ -101,7 +100,7 @@ func (l *chromium) line(text []byte) {
 			l.response(text[m[1]:])
 		}
 	case l.open != nil && !bytes.Contains(text, []byte("FIDO")):
-		l.diagnostic(append(l.open, append([]byte(" "), text...)...))
+		l.diagnostic(text)
 	}
 }
 
@@ -134,7 +133,7 @@ func (l *chromium) request(text []byte) {
 		l.message(out, l.begin)
 		return
 	}
-	l.diagnostic(bytes.Clone(rest))
+	l.diagnostic(rest)
 }
 
 // response reads what stands behind "-> ".
@@ -150,9 +149,11 @@ func (l *chromium) response(text []byte) {
 	case bytes.HasPrefix(text, []byte("(error reading)")):
 		l.log.add(transcript.Record{Level: transcript.Mark, Event: &transcript.Event{Name: "browser", Text: "error reading"}})
 	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
-		l.diagnostic(bytes.Clone(text))
+		l.diagnostic(text)
 	case bytes.HasPrefix(text, []byte("(rejected CBOR structure) ")):
-		l.diagnostic(bytes.Clone(text[len("(rejected CBOR structure) "):]))
+		l.diagnostic(text[len("(rejected CBOR structure) "):])
+	case bytes.HasPrefix(text, []byte("(CTAP2 error")):
+		l.c.remark("the line breaks off; the status is not known")
 	default:
 		l.raw(text)
 	}
@@ -174,20 +175,22 @@ func (l *chromium) raw(text []byte) {
 // diagnostic encodes the body of a message again. It may go on in the next
 // line.
 func (l *chromium) diagnostic(text []byte) {
-	encoded, _, err := parseDiagnostic(append(text, ' '))
-	switch {
-	case err == nil:
-		l.open = nil
-		l.message(l.dir, append(l.begin, encoded...))
-	case errors.Is(err, errDiagnosticCut) && len(text) < maxDiagnostic:
-		if l.open == nil {
-			l.at = l.c.point
-		}
-		l.open = text
-	default:
-		l.open = text
-		l.breaksOff()
+	if l.open == nil {
+		l.open, l.at = &pieces{}, l.c.point
 	}
+	if !l.open.add(text) && len(l.open.text) < maxDiagnostic {
+		return
+	}
+	encoded, _, err := parseDiagnostic(append(l.open.text, ' '))
+	if err != nil {
+		l.breaksOff()
+		return
+	}
+	if l.open.broken {
+		l.c.remark("a text of the message goes on in another line; what parts it is not known")
+	}
+	l.open = nil
+	l.c.at(l.at, func() { l.message(l.dir, append(l.begin, encoded...)) })
 }
 
 // breaksOff ends a message whose text is not whole. Only its first byte is

@@ -107,10 +107,11 @@ type tape struct {
 	start   moment
 	last    time.Duration
 	gapped  bool // the last record is a gap
+	refused bool // there are too many tapes
 	talk    dialogue
 }
 
-// newTape is a tape for a device, nil when there are too many already.
+// newTape is a tape for a device.
 func (c *collector) newTape(d Device) *tape { return &tape{c: c, device: d} }
 
 // write puts a record on the tape, at the present time of the capture. Two gaps
@@ -119,10 +120,8 @@ func (t *tape) write(rec transcript.Record) {
 	if t.c.failed != nil || rec.Level == transcript.Gap && (t.gapped || t.writer == nil) {
 		return
 	}
-	if t.writer == nil {
-		if t.c.failed = t.begin(); t.c.failed != nil {
-			return
-		}
+	if t.writer == nil && !t.begin() {
+		return
 	}
 	if t.gapped = rec.Level == transcript.Gap; t.gapped {
 		t.c.remark("something is missing here: %s", rec.Cut)
@@ -150,12 +149,23 @@ func (t *tape) gap(text string) {
 	t.write(transcript.Record{Level: transcript.Gap, Cut: oneLine(text)})
 }
 
-// begin opens the file and writes the header.
-func (t *tape) begin() error {
-	n := len(t.c.tapes) + 1
-	if n > maxTapes {
-		return fmt.Errorf("more than %d devices", maxTapes)
+// begin makes the tape. It returns false if that fails, or there are too many
+// already.
+func (t *tape) begin() bool {
+	if len(t.c.tapes) == maxTapes && !t.refused {
+		t.refused = true
+		t.c.leaveOut("a key "+t.device.Key, fmt.Sprintf("the capture has more than %d keys", maxTapes))
 	}
+	if t.refused {
+		return false
+	}
+	t.c.failed = t.create()
+	return t.c.failed == nil
+}
+
+// create opens the file and writes the header.
+func (t *tape) create() error {
+	n := len(t.c.tapes) + 1
 	var err error
 	if t.file, t.name, err = t.c.open(n, t.device); err != nil {
 		return err

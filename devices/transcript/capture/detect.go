@@ -77,6 +77,9 @@ func hexEvidence(line []byte) (Form, int) {
 	if dir, data := packetInWords(line); dir != 0 && len(data) == ctaphid.ReportSize {
 		return ReportLog, 8
 	}
+	if dir, _ := ccidFrame(line); dir != 0 {
+		return PCSCD, 6
+	}
 	m, end := markAt(line)
 	if m == nil {
 		return "", 0
@@ -151,10 +154,30 @@ func recognise(in *bufio.Reader) (form, position, error) {
 			return form{name, readers[name]}, skipped, nil
 		}
 		if len(head) < window || bytes.IndexByte(head, 0) >= 0 {
-			return form{}, skipped, ErrUnknown
+			return form{}, skipped, unknown(head)
 		}
 		pass(in, head, &skipped)
 	}
+}
+
+// otherFiles are files that this package does not read, by how they begin, with
+// what to do about it.
+var otherFiles = []struct{ begin, advice string }{
+	{"ElfFile\x00", "a binary event log of Windows; save it as XML in the Event Viewer"},
+	{"PK\x03\x04", "a ZIP archive; unpack it first"},
+	{"\xfd7zXZ\x00", "packed with xz; unpack it first"},
+	{"\x28\xb5\x2f\xfd", "packed with zstd; unpack it first"},
+	{"BZh", "packed with bzip2; unpack it first"},
+}
+
+// unknown is the error for a file without a known form.
+func unknown(head []byte) error {
+	for _, f := range otherFiles {
+		if bytes.HasPrefix(head, []byte(f.begin)) {
+			return fmt.Errorf("%w: it is %s", ErrUnknown, f.advice)
+		}
+	}
+	return ErrUnknown
 }
 
 // pass passes over the whole lines of a window, or all of it if it has none.

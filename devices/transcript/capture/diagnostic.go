@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// maxDiagnosticDepth bounds how deep a text in diagnostic notation is followed.
-const maxDiagnosticDepth = 16
+const (
+	// maxDiagnosticDepth bounds how deep a text in diagnostic notation is
+	// followed.
+	maxDiagnosticDepth = 16
+	maxEscape          = 10 // characters of one escaped in a text
+)
 
 var (
 	// errDiagnostic is a text that is no diagnostic notation.
@@ -26,6 +30,46 @@ func parseDiagnostic(text []byte) (encoded, rest []byte, err error) {
 	encoded, err = p.item(nil, 0)
 	return encoded, p.text, err
 }
+
+// pieces puts an item together that stands in more lines than one.
+type pieces struct {
+	text   []byte
+	depth  int  // of open brackets
+	inside byte // the quote of the text or bytes that go on: ", ' or ”
+	broken bool // a text has gone on in another line
+}
+
+// add takes a line, or what of it belongs to the item. It returns whether the
+// item is whole.
+func (p *pieces) add(line []byte) bool {
+	if p.inside == 0 && len(p.text) > 0 {
+		p.text = append(p.text, ' ')
+	}
+	p.broken = p.broken || p.inside != 0 && p.inside != '\''
+	p.text = append(p.text, line...)
+	for i := 0; i < len(line); i++ {
+		rest := line[i:]
+		switch b := line[i]; {
+		case p.inside != 0 && b == '\\':
+			i++
+		case p.inside == '"' && b == '"', p.inside == '\'' && b == '\'', p.inside == bent && bytes.HasPrefix(rest, []byte("”")):
+			p.inside = 0
+		case p.inside != 0:
+		case b == '"', b == '\'':
+			p.inside = b
+		case bytes.HasPrefix(rest, []byte("“")):
+			p.inside = bent
+		case b == '{', b == '[':
+			p.depth++
+		case b == '}', b == ']':
+			p.depth--
+		}
+	}
+	return p.depth <= 0 && p.inside == 0
+}
+
+// bent stands for the quotes that a web page has bent.
+const bent = 0xff
 
 type diagnostic struct{ text []byte }
 
@@ -149,12 +193,13 @@ func (p *diagnostic) string(to []byte) ([]byte, error) {
 			p.text = body[len(end):]
 			return append(cborHead(to, 3, uint64(text.Len())), text.String()...), nil
 		case body[0] == '\\':
-			char, _, tail, err := strconv.UnquoteChar(string(body), '"')
+			ahead := string(body[:min(len(body), maxEscape)])
+			char, _, tail, err := strconv.UnquoteChar(ahead, '"')
 			if err != nil {
-				char, tail = rune(body[min(1, len(body)-1)]), string(body[min(2, len(body)):])
+				char, tail = rune(ahead[min(1, len(ahead)-1)]), ahead[min(2, len(ahead)):]
 			}
 			text.WriteRune(char)
-			body = []byte(tail)
+			body = body[len(ahead)-len(tail):]
 		default:
 			text.WriteByte(body[0])
 			body = body[1:]

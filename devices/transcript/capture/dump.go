@@ -34,6 +34,7 @@ type dump struct {
 	row     dumpRow // the last
 	whole   bool
 	damage  string // what is wrong with it
+	unnamed bool   // the log does not say which command it is
 }
 
 // dumpRow is one row: an offset, -1 where the form has none, and up to 16 bytes.

@@ -71,6 +71,8 @@ func textForms() []textForm {
 
 		{"pcscd", PCSCD, true, pcscd(""), nil, nil},
 		{"pcscd with threads and colours", PCSCD, true, pcscd("[140660980299840] "), nil, nil},
+		{"pcscd's driver", PCSCD, true, ccidLog(false), nil, nil},
+		{"pcscd's driver with T=1", PCSCD, true, ccidLog(true), nil, nil},
 		{"OpenSC driver", OpenSC, true, opensc, nil, nil},
 		{"opensc-tool", OpenSC, true, openscTool, nil, nil},
 		{"GlobalPlatformPro", APDULog, true, globalPlatform, nil, nil},

@@ -8,13 +8,16 @@ import (
 
 // The blocks of a pcapng file that matter (draft-ietf-opsawg-pcapng §4).
 const (
-	ngSection   = 0x0a0d0d0a
-	ngInterface = 1
-	ngPacket    = 2 // of early files
-	ngSimple    = 3
-	ngEnhanced  = 6
+	ngSection    = 0x0a0d0d0a
+	ngInterface  = 1
+	ngPacket     = 2 // of early files
+	ngSimple     = 3
+	ngStatistics = 5 // of an interface
+	ngEnhanced   = 6
 
 	ngResolution = 9 // option of an interface: the unit of its times
+	ngDropped    = 5 // options of statistics: packets lost by the interface
+	ngLost       = 7 // and by the system
 
 	ngMagic    = 0x1a2b3c4d
 	ngOverhead = 12 // type and length before, length behind
@@ -89,6 +92,9 @@ func (g *guard) ngPass(size int64) error {
 		if err == nil && int64(g.order.Uint32(block[size-4:])) != size {
 			return g.skip("no block begins here", g.ngResumes)
 		}
+		if err == nil && g.order.Uint32(block) == ngStatistics && size >= 24 {
+			g.ngDrops(block[20 : size-4])
+		}
 	}
 	n, err := io.CopyN(io.Discard, g.in, size)
 	if err == io.EOF {
@@ -96,6 +102,21 @@ func (g *guard) ngPass(size int64) error {
 	}
 	g.offset += n
 	return err
+}
+
+// ngDrops tells what the capturing program says that it missed.
+func (g *guard) ngDrops(options []byte) {
+	for len(options) >= 4 {
+		code, size := g.order.Uint16(options), int(g.order.Uint16(options[2:]))
+		padded := (size + 3) &^ 3
+		if code == 0 || len(options) < 4+padded {
+			return
+		}
+		if n := options[4:]; (code == ngDropped || code == ngLost) && size == 8 && g.order.Uint64(n) > 0 {
+			g.c.remarkAt(Place{Packet: g.packets + 1, Offset: g.offset}, "the capture says that it lacks %d packets, which were dropped", g.order.Uint64(n))
+		}
+		options = options[4+padded:]
+	}
 }
 
 // ngBlock reads a block that matters, nil if it is not sound.
@@ -120,13 +141,13 @@ func (g *guard) ngBlock(kind uint32, size int) ([]byte, error) {
 		return nil, nil
 	}
 	g.offset = at
-	g.ngCount(kind, block)
+	block = g.ngCount(kind, block)
 	g.offset += int64(size)
 	return block, g.ngLimits(kind)
 }
 
-// ngCount takes note of a block that is handed on.
-func (g *guard) ngCount(kind uint32, block []byte) {
+// ngCount takes note of a block, and returns what of it is handed on.
+func (g *guard) ngCount(kind uint32, block []byte) []byte {
 	g.pending += len(block)
 	switch kind {
 	case ngSection:
@@ -136,10 +157,25 @@ func (g *guard) ngCount(kind uint32, block []byte) {
 		if g.interfaces++; g.interfaces == 1 {
 			g.firstSnap = int(g.order.Uint32(block[12:]))
 		}
+		return g.ngPlain(block)
 	default:
 		g.pending = 0
 		g.packet()
 	}
+	return block
+}
+
+// ngPlain takes options that are damaged off the description of an interface.
+// Without the rest of it all its packets were lost.
+func (g *guard) ngPlain(block []byte) []byte {
+	if soundOptions(g.order, block[16:len(block)-4]) {
+		return block
+	}
+	g.c.remarkAt(Place{Packet: g.packets + 1, Offset: g.offset}, "the options of an interface are damaged and are left out; times may be wrong")
+	block = block[:20]
+	g.order.PutUint32(block[4:], 20)
+	g.order.PutUint32(block[16:], 20)
+	return block
 }
 
 // ngLimits ends a file that declares without end.
@@ -161,7 +197,7 @@ func (g *guard) ngSound(kind uint32, block []byte) bool {
 	case ngSection:
 		return size >= 28 && ngOrder(block) != nil && g.order.Uint16(block[12:]) == 1
 	case ngInterface:
-		return size >= 20 && soundOptions(g.order, block[16:size-4])
+		return size >= 20
 	case ngSimple:
 		return size >= 16 && g.interfaces > 0 && g.ngSimpleSound(block)
 	case ngPacket:

@@ -45,20 +45,20 @@ func nextPcap(g *guard) ([]byte, error) {
 			g.cut("a packet's header", len(head))
 			return nil, io.EOF
 		}
-		if !g.pcapSound(head) {
+		seconds, size := g.order.Uint32(head), pcapRecordHeader+int(g.order.Uint32(head[8:]))
+		if !g.pcapSound(head) || !near(g.seconds, seconds) && !g.pcapJumps(size) {
 			if err := g.skip("no packet begins here", g.pcapResumes); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		size := pcapRecordHeader + int(g.order.Uint32(head[8:]))
-		g.seconds = g.order.Uint32(head)
+		g.seconds = seconds
 		block, err := g.read(size)
 		if readError(err) {
 			return nil, err
 		}
 		if err != nil {
-			g.cut("a packet", len(head))
+			g.cut("a packet", pcapRecordHeader)
 			return nil, io.EOF
 		}
 		g.packet()
@@ -82,25 +82,38 @@ func (g *guard) pcapHeader() ([]byte, error) {
 // pcapSound says whether a record's header can be one.
 func (g *guard) pcapSound(head []byte) bool {
 	captured, length := g.order.Uint32(head[8:]), g.order.Uint32(head[12:])
-	return g.order.Uint32(head[4:]) < g.fraction && int64(captured) <= int64(g.snap) && captured <= length && length <= 1<<30
+	return g.order.Uint32(head[4:]) < g.fraction && int64(captured) <= int64(g.snap) && captured <= length && length > 0 && length <= 1<<30
+}
+
+// pcapJumps says whether a packet whose time is far from that of the one before
+// is sound for all that: the next one, which begins behind its bytes, has its
+// time too.
+func (g *guard) pcapJumps(next int) bool {
+	if next+pcapRecordHeader > g.in.Size() {
+		return g.packets == 0
+	}
+	ahead, err := g.in.Peek(next + pcapRecordHeader)
+	if err != nil {
+		return len(ahead) == next || g.packets == 0
+	}
+	return g.pcapSound(ahead[next:]) && near(g.order.Uint32(ahead), g.order.Uint32(ahead[next:]))
 }
 
 // pcapResumes says whether packets go on at the beginning of ahead: two headers
 // in a row are sound, and their times near those before.
 func (g *guard) pcapResumes(ahead []byte) bool {
-	if len(ahead) < pcapRecordHeader || !g.pcapSound(ahead) || !g.near(ahead) || g.order.Uint32(ahead[12:]) == 0 {
+	if len(ahead) < pcapRecordHeader || !g.pcapSound(ahead) || g.packets > 0 && !near(g.seconds, g.order.Uint32(ahead)) {
 		return false
 	}
 	second := pcapRecordHeader + int(g.order.Uint32(ahead[8:]))
 	if len(ahead) < second+pcapRecordHeader {
 		return len(ahead) == second
 	}
-	return g.pcapSound(ahead[second:]) && g.near(ahead[second:])
+	return g.pcapSound(ahead[second:]) && near(g.order.Uint32(ahead), g.order.Uint32(ahead[second:]))
 }
 
-// near says whether a record is of the same hours as the one before.
-func (g *guard) near(head []byte) bool {
+// near says whether two times in seconds are of the same hours.
+func near(a, b uint32) bool {
 	const hours = 24 * 3600
-	at := g.order.Uint32(head)
-	return g.seconds == 0 || at-g.seconds < hours || g.seconds-at < hours
+	return a-b < hours || b-a < hours
 }

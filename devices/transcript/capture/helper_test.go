@@ -2,9 +2,11 @@ package capture
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,4 +166,62 @@ func reassembled(t testing.TB, tapes ...*transcript.Tape) []string {
 		}
 	}
 	return all
+}
+
+var testOrder = binary.LittleEndian
+
+// broken is a file that fails.
+type broken struct{ write, close error }
+
+func (b broken) Write(p []byte) (int, error) { return len(p), b.write }
+func (b broken) Close() error                { return b.close }
+
+// failing is a reader that fails.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// alternating takes lines from two logs in turn.
+func alternating(one, two []string) []string {
+	var all []string
+	for i := range max(len(one), len(two)) {
+		if i < len(one) {
+			all = append(all, one[i])
+		}
+		if i < len(two) {
+			all = append(all, two[i])
+		}
+	}
+	return all
+}
+
+// withChannel is a session on another channel.
+func withChannel(tape *transcript.Tape, channel uint32) *transcript.Tape {
+	other := &transcript.Tape{Header: tape.Header}
+	from, to := []byte{1, 2, 3, 4}, binary.BigEndian.AppendUint32(nil, channel)
+	for _, rec := range tape.Records {
+		rec.Data = bytes.Clone(rec.Data)
+		if bytes.HasPrefix(rec.Data, from) {
+			copy(rec.Data, to)
+		} else {
+			rec.Data = bytes.Replace(rec.Data, from, to, 1) // in the answer to INIT
+			rec.Data[8] ^= 0xff                             // and another nonce
+		}
+		other.Records = append(other.Records, rec)
+	}
+	return other
+}
+
+// otherKey is the session with a key of another version, on another channel.
+func otherKey(tape *transcript.Tape) *transcript.Tape {
+	other := withChannel(tape, 0x0a0b0c0d)
+	other.Records[1].Data[20]++
+	return other
+}
+
+// shiftedWord is a status word as python-fido2 0.9 printed it: SW1 is shifted by
+// 8+SW2 bits.
+func shiftedWord(sw1, sw2 byte) string {
+	n := new(big.Int).Lsh(big.NewInt(int64(sw1)), 8+uint(sw2))
+	return fmt.Sprintf("%02X", n)
 }

@@ -26,8 +26,13 @@ type hexLog struct {
 	flipped bool // the log was written by the key
 	began   bool // a crossing was seen
 	level   transcript.Level
-	odd     int  // lines with bytes that are neither
-	driver  bool // it has what OpenSC's driver logs, and so what its tools print twice
+	rows    bool               // it has bytes in rows
+	dumping bool               // the last line was a row
+	stray   bool               // the last line was a row of which nothing says what it is
+	left    map[assembling]int // bytes of the messages under way that are still to come
+	odd     int                // lines with bytes that are neither
+	driver  bool               // it has what OpenSC's driver logs, and so what its tools print twice
+	frames  *ccidFrames        // of a reader's driver, nil if the log has their APDUs too
 }
 
 // below is bytes that stand in the lines after their announcement.
@@ -37,6 +42,8 @@ type below struct {
 	data []byte
 	sw   []byte // that the announcement had
 	want int    // bytes, -1 if it does not say
+	// How many bytes the longest row and the last one have.
+	width, last int
 }
 
 func readHexLog(c *collector, in *bufio.Reader, skipped position) error {
@@ -59,13 +66,13 @@ func readHexLog(c *collector, in *bufio.Reader, skipped position) error {
 // only if it has no reports or APDUs.
 func (l *hexLog) survey(in *bufio.Reader) {
 	head, _ := in.Peek(window)
-	l.level = transcript.Message
+	l.level, l.frames = transcript.Message, &ccidFrames{}
 	for text := range bytes.Lines(head) {
 		text = uncoloured(bytes.TrimRight(bytes.Clone(text), "\r\n"))
 		m, end := markAt(text)
 		dir, _ := packetInWords(text)
 		switch {
-		case isReports(text), dir != 0:
+		case isReports(text), dir != 0, isCCID(text):
 			l.level = 0
 		case m == nil:
 		case m.coding == codingBelow:
@@ -74,6 +81,9 @@ func (l *hexLog) survey(in *bufio.Reader) {
 		default:
 			if level, _ := l.classify(m, markedBytes(m, text[end:]).data); level != 0 {
 				l.level = 0
+			}
+			if m.form == PCSCD {
+				l.frames = nil
 			}
 		}
 	}
@@ -125,24 +135,47 @@ func isForeign(text []byte) bool {
 	return false
 }
 
-// row takes a line that may have bytes of the last announcement.
+// row takes a line that may have bytes of the last announcement. Other lines may
+// stand between, of another program.
 func (l *hexLog) row(text []byte) {
 	b := l.below
-	if b == nil {
+	if b != nil && len(bytes.TrimSpace(text)) == 0 && len(b.data) > 0 {
+		l.end()
 		return
 	}
-	data, ok := rowBelow(text, b.want-len(b.data))
-	if !ok {
-		if len(bytes.TrimSpace(text)) > 0 || len(b.data) > 0 {
-			l.end()
-		}
+	want := -1
+	if b != nil && b.want > len(b.data) {
+		want = b.want - len(b.data)
+	}
+	data, ok := rowBelow(text, want)
+	if !ok || b == nil || b.ended(len(data)) {
+		l.strayRow(data, ok)
 		return
 	}
-	b.data = append(b.data, data...)
+	b.data, b.width, b.last = append(b.data, data...), max(b.width, len(data)), len(data)
+	l.rows, l.dumping = true, true
 	if len(b.data) > maxBytes {
 		l.end()
 	}
 }
+
+// ended says whether no more rows belong to an announcement: all bytes are
+// there, or the last row was shorter than the first.
+func (b *below) ended(next int) bool {
+	return b.want >= 0 && len(b.data) >= b.want || b.last < b.width || b.width > 0 && next > b.width
+}
+
+// strayRow takes a row that belongs to no announcement.
+func (l *hexLog) strayRow(data []byte, row bool) {
+	row = row && l.rows && (len(data) >= minStray || l.dumping)
+	if row && !l.stray {
+		l.c.remark("bytes of which the log does not say what they are")
+	}
+	l.stray, l.dumping = row, false
+}
+
+// minStray is how many bytes a line must have to be taken for a row.
+const minStray = 4
 
 // end takes what has come of the bytes below an announcement.
 func (l *hexLog) end() {
@@ -179,14 +212,46 @@ func (l *hexLog) take(m *mark, b marked) {
 	}
 	switch level {
 	case transcript.APDU:
-		rec.Partial = rec.Partial || dir == in && !hasStatusWord(data)
+		rec.Partial = rec.Partial || dir == in && !hasStatusWord(data) || dir == out && breaksOff(data)
 		l.card.apdu(l.reader.now(), rec)
 	case transcript.Message:
 		rec.Command = byte(ctaphid.CommandCBOR)
 		l.hid.message("", rec)
 	default:
+		if l.lacks(dir, b.data) && !rec.Partial {
+			rec.Partial, rec.Data = true, bytes.Clone(withoutID(b.data))
+			l.c.remark("the report breaks off")
+		}
 		l.hid.report("", rec)
 	}
+}
+
+// lacks says whether a report has fewer bytes of its message than it should.
+// Reports without their padding may be short for another reason.
+func (l *hexLog) lacks(dir transcript.Direction, data []byte) bool {
+	data = withoutID(data)
+	p, err := ctaphid.ParsePacket(data)
+	if err != nil {
+		return true
+	}
+	of, room := assembling{p.CID, dir}, ctaphid.ReportSize-5
+	if l.left == nil || len(l.left) >= maxAssembling {
+		l.left = map[assembling]int{}
+	}
+	if p.Init {
+		l.left[of], room = p.Length, ctaphid.ReportSize-7
+	}
+	need := min(l.left[of], room)
+	l.left[of] -= need
+	return len(p.Data) < need
+}
+
+// withoutID takes off the report ID of a report.
+func withoutID(data []byte) []byte {
+	if len(data) == ctaphid.ReportSize+1 && data[0] == 0 {
+		return data[1:]
+	}
+	return data
 }
 
 // direction is the direction of a crossing. A log that was written by the key,
@@ -231,7 +296,8 @@ func (l *hexLog) classify(m *mark, data []byte) (transcript.Level, []byte) {
 			return transcript.Report, report
 		}
 	}
-	if m.layer != layerHID && isAPDU(m.dir, data, m.strict || m.layer == layerAny) {
+	strict := m.strict && (l.c == nil || m.form != l.c.result.Form || m.form == APDULog || m.form == ReportLog)
+	if m.layer != layerHID && isAPDU(m.dir, data, strict || m.layer == layerAny) {
 		return transcript.APDU, data
 	}
 	return 0, nil
@@ -240,23 +306,19 @@ func (l *hexLog) classify(m *mark, data []byte) (transcript.Level, []byte) {
 // asReport makes a report of bytes that are one, with or without a report ID
 // before and padding after it.
 func (l *hexLog) asReport(data []byte, sure bool) ([]byte, bool) {
-	if len(data) == ctaphid.ReportSize+1 && data[0] == 0 {
-		data = data[1:]
-	}
+	data = withoutID(data)
 	p, err := ctaphid.ParsePacket(data)
-	if err != nil {
+	if err != nil || len(data) > ctaphid.ReportSize {
 		return nil, false
 	}
 	_, known := l.hid.ids[p.CID]
-	fits := len(data) == ctaphid.ReportSize
-	if p.Init && len(data) < ctaphid.ReportSize {
-		fits = len(p.Data) == p.Length && len(data) == len(p.Data)+7
-	}
+	known = known || p.CID == ctaphid.BroadcastCID
+	fits := len(data) == ctaphid.ReportSize || p.Init && len(p.Data) == p.Length && len(data) == len(p.Data)+7
 	switch {
-	case sure && fits:
-	case !fits && !(known && !p.Init && len(data) < ctaphid.ReportSize):
-		return nil, false
-	case !known && !looksLikePacket(p):
+	case fits && sure, fits && looksLikePacket(p):
+	case known && (fits || !p.Init || looksLikePacket(p)): // one that breaks off
+	case sure && looksLikePacket(p):
+	default:
 		return nil, false
 	}
 	return append(bytes.Clone(data), make([]byte, ctaphid.ReportSize-len(data))...), true
@@ -291,9 +353,26 @@ func isAPDU(dir transcript.Direction, data []byte, strict bool) bool {
 	return hasStatusWord(data) || !strict && len(data) >= 2
 }
 
+// breaksOff says whether a command APDU is shorter than its own length says
+// (ISO 7816-4 §5.2).
+func breaksOff(data []byte) bool {
+	switch {
+	case len(data) < 5 || data[4] == 0 && len(data) < 7:
+		return len(data) < 4
+	case data[4] == 0:
+		return len(data) > 7 && len(data) < 7+int(binary.BigEndian.Uint16(data[5:]))
+	}
+	return len(data) > 5 && len(data) < 5+int(data[4])
+}
+
+// hasStatusWord says whether bytes end in a status word: 9000, 91xx or one of
+// ISO 7816-4 §5.6.
 func hasStatusWord(data []byte) bool {
-	n := len(data)
-	return n >= 2 && (data[n-2]>>4 == 6 || data[n-2]>>4 == 9)
+	if len(data) < 2 {
+		return false
+	}
+	sw1, sw2 := data[len(data)-2], data[len(data)-1]
+	return sw1 > 0x60 && sw1 < 0x70 || sw1 == 0x90 && sw2 == 0 || sw1 == 0x91
 }
 
 // messageLevel says whether bytes may be a whole CTAP2 message: a command or a
@@ -323,12 +402,28 @@ func (l *hexLog) special(text []byte) bool {
 		l.toward = in
 		return true
 	}
-	dir, data := packetInWords(text)
-	if dir == 0 {
-		return false
+	if dir, data := packetInWords(text); dir != 0 {
+		l.end()
+		l.take(&mark{dir: dir, layer: layerHID}, marked{data: data, want: -1})
+		return true
 	}
-	l.end()
-	l.take(&mark{dir: dir, layer: layerHID}, marked{data: data, want: -1})
+	return l.frame(text)
+}
+
+// frame takes a line with a frame of a reader's driver.
+func (l *hexLog) frame(text []byte) bool {
+	dir, frame := ccidFrame(text)
+	if dir == 0 || l.frames == nil || !carries(dir, frame) {
+		return dir != 0
+	}
+	if len(frame) < ccidHeader {
+		l.c.remark("the frame breaks off")
+		return true
+	}
+	if apdu, ok := l.frames.add(dir, frame); ok {
+		l.end()
+		l.take(&mark{dir: dir, layer: layerCard}, apdu)
+	}
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -31,6 +32,9 @@ type fidoProcess struct {
 	id      string  // what tells it from the others, empty in most logs
 	handle  string  // of the key that was spoken to last
 	command byte    // that it was asked last, 0 if not known
+	named   bool    // the log has said so since the last message was sent
+	dumping bool    // the last line was of a dump
+	stray   bool    // it was of one that was not announced
 	dumps   []*dump // in order; those behind one that is not whole wait for it
 	sent    *dump   // a message of which it is not known yet whether a card got it
 	in      incoming
@@ -67,6 +71,10 @@ func (l *libfido2) line(text []byte) {
 		l.c.time = at
 	}
 	at, name := fidoFunction(text)
+	if m := otherDump.FindSubmatch(text); at < 0 && m != nil {
+		l.process(processOf(text[:len(text)-len(m[0])])).ignore(fidoLength(m[1]))
+		return
+	}
 	if at < 0 {
 		l.process(processOf(text)).row(text)
 		return
@@ -110,6 +118,17 @@ func processOf(prefix []byte) string {
 	return string(prefix[begin+1 : end])
 }
 
+// otherDump is the announcement of bytes that other functions show: parts of
+// messages, once more.
+var otherDump = regexp.MustCompile(`\b[a-z]\w+: buf=\S+, (?:len|count)=(\d+)\s*$`)
+
+// ignore opens a dump that does not matter.
+func (p *fidoProcess) ignore(want int) {
+	p.settle(false)
+	p.dumps = append(p.dumps, &dump{kind: dumpAgain, point: p.log.c.point, want: want, whole: want <= 0})
+	p.settle(false)
+}
+
 // fidoFunctions are the functions of libfido2 whose words matter.
 var fidoFunctions = []string{
 	"fido_tx: ", "fido_rx: ", "fido_rx-tail: ", "rx_preamble: ", "rx: ", "tx: ", "[rx] ", "[tx] ",
@@ -136,7 +155,7 @@ func (p *fidoProcess) announce(function string, words []byte) {
 		p.handle = p.id + "@" + fields.handle
 	}
 	if fields.command >= 0 {
-		p.command = byte(fields.command) &^ 0x80
+		p.command, p.named = byte(fields.command)&^0x80, true
 	}
 	kind := dumpKindOf(function, words, fields)
 	if kind == noDump {
@@ -148,6 +167,10 @@ func (p *fidoProcess) announce(function string, words []byte) {
 		want = ctaphid.ReportSize
 	}
 	d := &dump{kind: kind, point: p.log.c.point, handle: p.handle, command: p.command, want: want}
+	if kind == dumpSent {
+		d.unnamed, p.named = !p.named, false
+	}
+	p.dumping, p.stray = true, false
 	d.whole = want == 0
 	p.dumps = append(p.dumps, d)
 	p.settle(false)
@@ -170,9 +193,7 @@ func fidoFields(words []byte) fidoWords {
 		case found && (string(name) == "d" || string(name) == "dev"):
 			f.handle = string(value)
 		case found && string(name) == "cmd":
-			if n, err := strconv.ParseUint(string(bytes.TrimPrefix(value, []byte("0x"))), 16, 8); err == nil {
-				f.command = int(n)
-			}
+			f.command = fidoCommand(value)
 		case found && string(name) == "buf":
 			f.buffer = true
 		case found && (string(name) == "len" || string(name) == "count" || string(name) == "r"):
@@ -185,6 +206,16 @@ func fidoFields(words []byte) fidoWords {
 		f.length = fidoLength(words[i+len("len "):])
 	}
 	return f
+}
+
+// fidoCommand is a command of two digits, -1 for any other.
+func fidoCommand(value []byte) int {
+	value = bytes.TrimPrefix(value, []byte("0x"))
+	n, err := strconv.ParseUint(string(value), 16, 8)
+	if err != nil || len(value) != 2 {
+		return -1
+	}
+	return int(n)
 }
 
 // fidoLength is a length that a dump can have, -1 for any other.
@@ -243,13 +274,20 @@ func dumpKindOf(function string, words []byte, f fidoWords) dumpKind {
 // row takes a line that may be a row of a dump.
 func (p *fidoProcess) row(text []byte) {
 	r, ok := parseRow(text)
-	if !ok || len(p.dumps) == 0 {
+	if !ok {
+		p.dumping = false
 		return
 	}
 	d := p.dumpFor(r)
 	if d == nil {
+		// libfido2's tools print rows without offsets of their own.
+		if !p.stray && (r.offset >= 0 || p.dumping) {
+			p.log.c.remark("bytes of which the log does not say what they are")
+		}
+		p.stray = true
 		return
 	}
+	p.dumping = true
 	d.add(p.log.c, r)
 	p.settle(false)
 }
@@ -289,7 +327,7 @@ func (p *fidoProcess) settle(end bool) {
 
 // hand hands on the bytes of a dump.
 func (p *fidoProcess) hand(d *dump) {
-	if !d.whole {
+	if !d.whole && d.kind != dumpAgain {
 		d.missing(p.log.c)
 	}
 	if d.kind == dumpCommand || d.kind == dumpResponse || d.kind == dumpAgain {
@@ -329,6 +367,10 @@ func (p *fidoProcess) decideSent(card bool) {
 	rec := d.record(transcript.Out)
 	rec.Command = d.command
 	p.log.c.at(d.point, func() {
+		if d.unnamed {
+			p.log.c.remark("the log does not say which command was sent here")
+			rec.Command = commandOf(rec.Data)
+		}
 		if card {
 			rec.Level = transcript.Message
 			p.log.card.of("").tape.write(rec)
@@ -336,6 +378,17 @@ func (p *fidoProcess) decideSent(card bool) {
 			p.log.hid.message(d.handle, rec)
 		}
 	})
+}
+
+// commandOf is the command that a request most likely had.
+func commandOf(request []byte) byte {
+	switch {
+	case len(request) == ctaphid.InitNonceSize:
+		return byte(ctaphid.CommandInit)
+	case len(request) > 0 && isCTAPCommand(request[0]):
+		return byte(ctaphid.CommandCBOR)
+	}
+	return byte(ctaphid.CommandMsg)
 }
 
 // errNoBeginning is a report that the log has without its header.

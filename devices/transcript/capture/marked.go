@@ -38,7 +38,10 @@ func hexMarked(text []byte) marked {
 		return b
 	}
 	b.data, rest, b.cut = hexRun(bytes.TrimPrefix(text, []byte("[")))
-	b.data = append(b.data, statusWord(rest)...)
+	if sw, announced := statusWord(rest); announced {
+		b.data = append(b.data, sw...)
+		b.cut = b.cut || sw == nil
+	}
 	return b
 }
 
@@ -103,18 +106,18 @@ func isNumbers(text []byte) bool {
 }
 
 // statusWord reads a status word that stands apart from the data, such as
-// "SW=9000" or "[0x9000]".
-func statusWord(text []byte) []byte {
+// "SW=9000". It is nil if it is there but not whole.
+func statusWord(text []byte) (sw []byte, announced bool) {
 	at := bytes.Index(text, []byte("SW="))
 	if at < 0 {
-		return nil
+		return nil, false
 	}
 	n := digits(text[at+3:])
 	word := text[at+3 : at+3+n]
 	if n == 4 {
-		return hexAppend(nil, word)
+		return hexAppend(nil, word), true
 	}
-	return shiftedStatusWord(word)
+	return shiftedStatusWord(word), true
 }
 
 // shiftedStatusWord undoes a slip of python-fido2 0.9 and before, which shifts

@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -14,10 +15,13 @@ import (
 	"github.com/touchstone-fido/touchstone/nfc"
 )
 
+// seeded is the same for each session, and so are its bytes.
+var seeded = [32]byte{4, 5, 6}
+
 // newKey is a software key that is touched after a while.
 func newKey(t testing.TB, touch virtual.Presence) *virtual.Authenticator {
 	t.Helper()
-	key, err := virtual.New(virtual.Config{Presence: touch})
+	key, err := virtual.New(virtual.Config{Presence: touch, Rand: rand.NewChaCha8(seeded)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +69,7 @@ func hidSession(t testing.TB) *transcript.Tape {
 	t.Cleanup(func() { device.Close() })
 	return recorded(t, transcript.Header{Transport: transcript.HID, ReportSize: 64}, func(rec *transcript.Recorder) {
 		ctx := t.Context()
-		ch, err := ctaphid.Open(ctx, rec.Reports(device.Connect()), ctaphid.Config{})
+		ch, err := ctaphid.Open(ctx, rec.Reports(device.Connect()), ctaphid.Config{Rand: rand.NewChaCha8(seeded)})
 		if err != nil {
 			t.Fatal(err)
 		}

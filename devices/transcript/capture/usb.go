@@ -50,9 +50,10 @@ type usbDevice struct {
 
 // seenURB is the last event of a URB.
 type seenURB struct {
-	event byte
-	time  time.Time
-	data  uint64 // a hash of it
+	event  byte
+	status int32
+	time   time.Time
+	data   uint64 // a hash of it
 }
 
 // usbKey is the FIDO interface of a device, as far as it is one.
@@ -261,9 +262,9 @@ func (d *usbDevice) again(u *urb) bool {
 	if u.id == 0 {
 		return false
 	}
-	now := seenURB{u.event, d.c.time.Time, maphash.Bytes(seed, u.data)}
+	now := seenURB{u.event, u.status, d.c.time.Time, maphash.Bytes(seed, u.data)}
 	before, ok := d.seen[u.id]
-	if ok && before.event == now.event && before.data == now.data && now.time.Sub(before.time).Abs() < sameURB {
+	if ok && before.event == now.event && before.status == now.status && before.data == now.data && now.time.Sub(before.time).Abs() < sameURB {
 		d.doubled++
 		return true
 	}
@@ -284,8 +285,12 @@ func (d *usbDevice) mayBe(u *urb, rec transcript.Record) bool {
 		return false
 	}
 	_, known := d.key.channels[p.CID]
-	if !known && !looksLikePacket(p) {
+	switch {
+	case known, looksLikePacket(p):
+	case p.Init, p.CID == 0, d.key.tape != nil:
 		return false
+	default:
+		return u.length == ctaphid.ReportSize // it goes on with what the capture lacks, if this is a key
 	}
 	if d.key.channels == nil || len(d.key.channels) > maxSessions {
 		d.key.channels = map[ctaphid.ChannelID]byte{}
@@ -335,11 +340,21 @@ func (d *usbDevice) prove() {
 	for e := range endpoints {
 		d.accept(e)
 	}
-	d.c.release(d.key.held, d.key.tape.write)
+	held := slices.DeleteFunc(d.key.held, func(h heldRecord) bool { return !d.ofChannel(h.rec) })
+	d.strange += len(d.key.held) - len(held)
 	d.key.held = nil
+	d.c.release(held, d.key.tape.write)
 	if d.key.dropped > 0 {
 		d.c.remark("usb %d.%d: %s before this one are lost, since nothing showed until now that it is a key", d.bus, d.dev, plural(d.key.dropped, "report"))
 	}
+}
+
+// ofChannel says whether a record is a packet of a channel that is known to be
+// one, or what is missing of one.
+func (d *usbDevice) ofChannel(rec transcript.Record) bool {
+	p, err := ctaphid.ParsePacket(rec.Data)
+	_, known := d.key.channels[p.CID]
+	return err != nil || known
 }
 
 // accept takes an endpoint for one of the FIDO interface. Endpoint 0 is that of
@@ -402,6 +417,9 @@ func (d *usbDevice) plausible() bool {
 		p, err := ctaphid.ParsePacket(h.rec.Data)
 		if err != nil {
 			return false
+		}
+		if !d.ofChannel(h.rec) {
+			continue
 		}
 		if assemblers[p.CID] == nil {
 			assemblers[p.CID] = ctaphid.NewAssembler(len(h.rec.Data))

@@ -212,7 +212,10 @@ func pcapFile(packets []capturedPacket, link, snap int, order binary.ByteOrder, 
 	order.PutUint32(file[20:], uint32(link))
 	for _, p := range packets {
 		at := captureBegan.Add(p.at)
-		kept := p.data[:min(len(p.data), snap)]
+		kept := p.data
+		if snap > 0 {
+			kept = kept[:min(len(kept), snap)]
+		}
 		head := make([]byte, 16)
 		order.PutUint32(head, uint32(at.Unix()))
 		order.PutUint32(head[4:], uint32(time.Duration(at.Nanosecond())/unit))

@@ -71,7 +71,7 @@ func windowsEvidence(line []byte) (Form, int) {
 func readWindows(c *collector, in *bufio.Reader, skipped position) error {
 	w := &windows{c: c, log: ordered{c: c, tape: c.newTape(Device{Transport: transcript.HID, ReportSize: ctaphid.ReportSize})}}
 	head, _ := in.Peek(window)
-	w.survey(head)
+	w.survey(uncoloured(bytes.Clone(head)))
 	var err error
 	if bytes.Contains(head, []byte("<Event ")) || bytes.Contains(head, []byte("<Event>")) {
 		err = w.readXML(in)
@@ -94,11 +94,12 @@ func (w *windows) survey(head []byte) {
 }
 
 var (
-	winXMLID   = regexp.MustCompile(`<EventID[^>]*>\s*(\d+)\s*</EventID>`)
-	winXMLTime = regexp.MustCompile(`SystemTime=['"]([^'"]+)['"]`)
-	winXMLData = regexp.MustCompile(`<Data Name=['"]([^'"]+)['"]\s*>([^<]*)</Data>`)
-	winTextID  = regexp.MustCompile(`(?im)^[ \t]*(?:Event ?ID|Id)[ \t]*[:=][ \t]*(\d+)\s*$`)
-	winField   = regexp.MustCompile(`^\s*([A-Za-z]\w{0,40})\s*[:=]\s*(\S.*?)\s*$`)
+	winXMLID      = regexp.MustCompile(`<EventID[^>]*>\s*(\d+)\s*</EventID>`)
+	winEventBegin = regexp.MustCompile(`<Event[ >]`)
+	winXMLTime    = regexp.MustCompile(`SystemTime=['"]([^'"]+)['"]`)
+	winXMLData    = regexp.MustCompile(`<Data Name=['"]([^'"]+)['"]\s*>([^<]*)</Data>`)
+	winTextID     = regexp.MustCompile(`(?im)^[ \t]*(?:Event ?ID|Id)[ \t]*[:=][ \t]*(\d+)\s*$`)
+	winField      = regexp.MustCompile(`^\s*([A-Za-z]\w{0,40})\s*[:=]\s*(\S.*?)\s*$`)
 )
 
 // readXML reads events in XML, which may all stand in one line.
@@ -111,6 +112,9 @@ func (w *windows) readXML(in *bufio.Reader) error {
 		text := scanner.Bytes()
 		w.c.place = Place{Offset: at}
 		at += int64(len(text))
+		if winEventBegin.Match(text) && !bytes.HasSuffix(text, []byte("</Event>")) {
+			w.c.remark("the event breaks off")
+		}
 		id := winXMLID.FindSubmatch(text)
 		if id == nil {
 			continue
@@ -134,11 +138,16 @@ func (w *windows) readXML(in *bufio.Reader) error {
 	return nil
 }
 
-// splitEvents splits after each event.
+// splitEvents splits after each event, and before one that begins in another,
+// which then breaks off.
 func splitEvents(data []byte, atEOF bool) (int, []byte, error) {
 	const end = "</Event>"
-	if i := bytes.Index(data, []byte(end)); i >= 0 {
+	i, next := bytes.Index(data, []byte(end)), nextEvent(data)
+	if i >= 0 && (next < 0 || i < next) {
 		return i + len(end), data[:i+len(end)], nil
+	}
+	if next >= 0 {
+		return next, data[:next], nil
 	}
 	if atEOF && len(data) > 0 {
 		return len(data), data, nil
@@ -147,6 +156,19 @@ func splitEvents(data []byte, atEOF bool) (int, []byte, error) {
 		return 0, nil, io.EOF
 	}
 	return 0, nil, nil
+}
+
+// nextEvent is where an event begins inside another, -1 if none does.
+func nextEvent(data []byte) int {
+	first := winEventBegin.FindIndex(data)
+	if first == nil {
+		return -1
+	}
+	next := winEventBegin.FindIndex(data[first[1]:])
+	if next == nil {
+		return -1
+	}
+	return first[1] + next[0]
 }
 
 // readText reads events as text: an "Event ID" or "Id" begins one, or what

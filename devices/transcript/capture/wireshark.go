@@ -181,6 +181,9 @@ func wiresharkPacket(packet []byte) (urb, bool) {
 func (w *wireshark) plain(m [][]byte) {
 	data, _, _ := hexRun(m[2])
 	u := urb{event: urbComplete, kind: usbInterrupt, endpoint: 0x81, data: data, length: len(data)}
+	if u.length > ctaphid.MinReportSize {
+		u.length = max(u.length, ctaphid.ReportSize)
+	}
 	if string(m[1]) == "host" {
 		u.event, u.endpoint = urbSubmit, 0x01
 	}
