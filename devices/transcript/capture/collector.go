@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -111,6 +112,17 @@ type tape struct {
 	talk    dialogue
 }
 
+// clean is the device with words that fit into a line.
+func (d Device) clean() Device {
+	d.Key = oneLine(d.Key)
+	if d.Facts = maps.Clone(d.Facts); d.Facts != nil {
+		for name, value := range d.Facts {
+			d.Facts[name] = oneLine(value)
+		}
+	}
+	return d
+}
+
 // newTape is a tape for a device.
 func (c *collector) newTape(d Device) *tape { return &tape{c: c, device: d} }
 
@@ -166,6 +178,7 @@ func (t *tape) begin() bool {
 // create opens the file and writes the header.
 func (t *tape) create() error {
 	n := len(t.c.tapes) + 1
+	t.device = t.device.clean()
 	var err error
 	if t.file, t.name, err = t.c.open(n, t.device); err != nil {
 		return err

@@ -6,14 +6,11 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 )
 
-const (
-	// maxDiagnosticDepth bounds how deep a text in diagnostic notation is
-	// followed.
-	maxDiagnosticDepth = 16
-	maxEscape          = 10 // characters of one escaped in a text
-)
+// maxDiagnosticDepth bounds how deep a text in diagnostic notation is followed.
+const maxDiagnosticDepth = 16
 
 var (
 	// errDiagnostic is a text that is no diagnostic notation.
@@ -193,13 +190,9 @@ func (p *diagnostic) string(to []byte) ([]byte, error) {
 			p.text = body[len(end):]
 			return append(cborHead(to, 3, uint64(text.Len())), text.String()...), nil
 		case body[0] == '\\':
-			ahead := string(body[:min(len(body), maxEscape)])
-			char, _, tail, err := strconv.UnquoteChar(ahead, '"')
-			if err != nil {
-				char, tail = rune(ahead[min(1, len(ahead)-1)]), ahead[min(2, len(ahead)):]
-			}
+			char, size := escaped(body)
 			text.WriteRune(char)
-			body = body[len(ahead)-len(tail):]
+			body = body[size:]
 		default:
 			text.WriteByte(body[0])
 			body = body[1:]
@@ -208,6 +201,47 @@ func (p *diagnostic) string(to []byte) ([]byte, error) {
 			return to, errDiagnostic
 		}
 	}
+}
+
+// escaped is the character that is written with a backslash at the beginning of
+// text, as in JSON (RFC 8259 §7), and how many bytes that takes.
+func escaped(text []byte) (rune, int) {
+	if len(text) < 2 {
+		return '\\', len(text)
+	}
+	switch text[1] {
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'u':
+		high, ok := escapedUnit(text)
+		if !ok {
+			break
+		}
+		if low, ok := escapedUnit(text[escapedSize:]); ok && utf16.IsSurrogate(high) {
+			return utf16.DecodeRune(high, low), 2 * escapedSize
+		}
+		return high, escapedSize
+	}
+	return rune(text[1]), 2
+}
+
+// escapedSize is how many bytes one unit of UTF-16 takes, as in \u00e4.
+const escapedSize = 6
+
+func escapedUnit(text []byte) (rune, bool) {
+	if len(text) < escapedSize || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[2:escapedSize]), 16, 16)
+	return rune(n), err == nil
 }
 
 // word reads a number or a simple value.

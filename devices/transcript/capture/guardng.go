@@ -43,6 +43,8 @@ func nextNg(g *guard) ([]byte, error) {
 		}
 		if order := ngOrder(head); order != nil {
 			g.order = order
+		} else if g.order == nil {
+			return nil, ErrUnknown
 		}
 		kind, size := g.order.Uint32(head), int64(g.order.Uint32(head[4:]))
 		switch {

@@ -72,7 +72,10 @@ func (g *guard) pcapHeader() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	magic := pcapMagics[binary.BigEndian.Uint32(head)]
+	magic, ok := pcapMagics[binary.BigEndian.Uint32(head)]
+	if !ok {
+		return nil, ErrUnknown
+	}
 	g.order, g.fraction = magic.order, magic.fraction
 	g.snap = min(max(int(g.order.Uint32(head[16:])), maxSnap), maxBlock)
 	g.offset = pcapFileHeader

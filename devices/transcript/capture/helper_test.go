@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
@@ -224,4 +226,10 @@ func otherKey(tape *transcript.Tape) *transcript.Tape {
 func shiftedWord(sw1, sw2 byte) string {
 	n := new(big.Int).Lsh(big.NewInt(int64(sw1)), 8+uint(sw2))
 	return fmt.Sprintf("%02X", n)
+}
+
+// utf8Texts says whether CBOR has no text that is not UTF-8.
+func utf8Texts(encoded []byte) bool {
+	var any any
+	return cbor.Unmarshal(encoded, &any) == nil
 }
