@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -144,15 +145,27 @@ func (on *card) response(rec transcript.Record) {
 	if !on.asked {
 		return
 	}
-	r, err := nfc.ParseResponse(rec.Data)
-	if on.selecting != appletUnknown {
-		if _, more := r.SW.Remaining(); err == nil && (r.SW == nfc.SWOK || more) {
-			on.selected = on.selecting
-		}
-		on.selecting = appletUnknown
+	if r, err := nfc.ParseResponse(rec.Data); err == nil && on.selecting != appletUnknown {
+		on.answered(r)
 	}
+	on.selecting = appletUnknown
 	on.put(rec)
 }
+
+// answered takes the answer to a SELECT. That of a FIDO applet names its
+// version (U2F NFC §5.1, CTAP 2.3 §11.3.3).
+func (on *card) answered(r nfc.Response) {
+	_, more := r.SW.Remaining()
+	if r.SW != nfc.SWOK && !more {
+		return
+	}
+	on.selected = on.selecting
+	if on.selected == appletFIDO && !more && !fidoVersion.Match(r.Data) {
+		on.c.remark("the answer to the SELECT of the FIDO applet does not have the name of a version")
+	}
+}
+
+var fidoVersion = regexp.MustCompile(`^(U2F_V\d|FIDO_\d_\d(_\w{1,8})?)$`)
 
 // put writes a record or leaves it out. Answers that came before any command
 // are kept if the first command is for the FIDO applet.

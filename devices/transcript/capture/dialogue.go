@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"bytes"
-
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -140,7 +138,7 @@ func (d *dialogue) finish(c *collector) {
 	for _, at := range d.waiting {
 		c.remarkAt(at, "a request without its answer")
 	}
-	if len(d.card.answer) > 0 {
+	if d.card.more {
 		c.remark("the last answer goes on, and the log does not have its rest")
 	}
 }
@@ -167,6 +165,7 @@ func content(c *collector, dir transcript.Direction, command ctaphid.Command, pa
 type cardTalk struct {
 	request, answer []byte
 	due             bool // an answer is under way
+	more            bool // and the key has said that it goes on
 }
 
 func (t *cardTalk) add(c *collector, rec transcript.Record) {
@@ -205,6 +204,7 @@ func (t *cardTalk) response(c *collector, apdu []byte) {
 		return
 	}
 	_, more := r.SW.Remaining()
+	t.more = more
 	if !more && r.SW != nfc.SWOK {
 		if len(r.Data) > 0 && r.SW != nfc.SWPending {
 			c.remark("the answer has status word %04x and bytes before it", uint16(r.SW))
@@ -216,6 +216,6 @@ func (t *cardTalk) response(c *collector, apdu []byte) {
 	if more && len(t.answer) < maxBytes {
 		return
 	}
-	content(c, in, ctaphid.CommandCBOR, bytes.Clone(t.answer))
+	content(c, in, ctaphid.CommandCBOR, t.answer)
 	t.answer, t.due = nil, false
 }

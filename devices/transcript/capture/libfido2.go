@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
@@ -155,7 +156,8 @@ func (p *fidoProcess) announce(function string, words []byte) {
 		p.handle = p.id + "@" + fields.handle
 	}
 	if fields.command >= 0 {
-		p.command, p.named = byte(fields.command)&^0x80, true
+		p.command = byte(fields.command) &^ 0x80
+		p.named = p.named || strings.Contains(function, "tx")
 	}
 	kind := dumpKindOf(function, words, fields)
 	if kind == noDump {

@@ -21,12 +21,13 @@ const (
 // in C, strings of hex digits in other languages. Such constants have names but
 // no order between the directions.
 type source struct {
-	c     *collector
-	name  string
-	place Place
-	data  []byte
-	all   []constant
-	size  int
+	c      *collector
+	name   string
+	place  Place
+	data   []byte
+	all    []constant
+	size   int
+	closed bool // the last constant has ended
 }
 
 // constant is one array or string.
@@ -77,7 +78,7 @@ func (s *source) line(text []byte) {
 	name := sourceName.FindSubmatch(text)
 	if name != nil {
 		s.end()
-		s.name, s.place = string(bytes.Join(name[1:], nil)), s.c.place
+		s.name, s.place, s.closed = string(bytes.Join(name[1:], nil)), s.c.place, false
 	}
 	if m := sourceDigits.FindAllSubmatch(text, -1); m != nil {
 		for _, digits := range m {
@@ -86,7 +87,15 @@ func (s *source) line(text []byte) {
 		return
 	}
 	for _, m := range sourceByte.FindAllSubmatch(text, -1) {
+		if s.closed {
+			s.closed = false
+			s.c.remark("bytes of a constant whose name is not there")
+		}
 		s.data = hexAppend(s.data, m[1])
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("};")) {
+		s.end()
+		s.closed = true
 	}
 	if len(s.data) > maxConstant {
 		s.c.remark("the constant %s is longer than any capture in source code; it ends here", s.name)
