@@ -30,11 +30,13 @@ func (a *app) transcriptImportCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error { return a.transcriptImport(args[0], out) },
 	}
 	c.Flags().StringVar(&out, "out", "", "write the tape to this new `FILE`")
-	_ = c.MarkFlagRequired("out")
 	return c
 }
 
 func (a *app) transcriptImport(name, out string) error {
+	if out == "" {
+		return usageError{errors.New("transcript import wants --out")}
+	}
 	source, err := a.source(name)
 	if err != nil {
 		return err

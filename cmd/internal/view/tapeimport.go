@@ -88,16 +88,29 @@ func addCounts(to, from map[string]int) {
 
 func (t TapeImport) origin() tapeOrigin {
 	o := tapeOrigin{
-		Source: t.File, Form: string(t.Form), Remarks: []tapeRemark{}, MoreRemarks: t.MoreRemarks,
+		Source: t.File, Form: string(t.Form), Remarks: tapeRemarks(t.Remarks), MoreRemarks: t.MoreRemarks,
 		LeftOut: []tapeLeftOut{}, MoreLeftOut: t.MoreLeftOut,
-	}
-	for _, r := range t.Remarks {
-		o.Remarks = append(o.Remarks, tapeRemark{r.Line, r.Packet, r.Offset, r.Text})
 	}
 	for _, l := range t.LeftOut {
 		o.LeftOut = append(o.LeftOut, tapeLeftOut{l.What, l.Why})
 	}
 	return o
+}
+
+func tapeRemarks(remarks []capture.Remark) []tapeRemark {
+	list := []tapeRemark{}
+	for _, r := range remarks {
+		list = append(list, tapeRemark{r.Line, r.Packet, r.Offset, r.Text})
+	}
+	return list
+}
+
+func remarkLines(remarks []capture.Remark) []string {
+	var lines []string
+	for _, r := range remarks {
+		lines = append(lines, r.String())
+	}
+	return lines
 }
 
 // Text writes the summary of each tape, then what is missing and left out.
@@ -116,14 +129,10 @@ func (t TapeImport) Text(w io.Writer) error {
 			return err
 		}
 	}
-	var lines []string
-	for _, r := range t.Remarks {
-		lines = append(lines, r.String())
-	}
-	if err := listed(w, "Remarks", lines, t.MoreRemarks); err != nil {
+	if err := listed(w, "Remarks", remarkLines(t.Remarks), t.MoreRemarks); err != nil {
 		return err
 	}
-	lines = nil
+	var lines []string
 	for _, l := range t.LeftOut {
 		lines = append(lines, l.String())
 	}

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
 
 // packets is what reads a capture packet by packet: pcapgo's readers.
@@ -38,7 +41,7 @@ func readPcapng(c *collector, in *bufio.Reader, _ position) error {
 
 // readUSB reads the USB packets of a capture.
 func readUSB(c *collector, g *guard, r packets, linkType func(gopacket.CaptureInfo) layers.LinkType) error {
-	usb := newUSBTracker(c)
+	usb, card := newUSBTracker(c), newCards(c)
 	others := map[layers.LinkType]int{}
 	var err error
 	for c.failed == nil {
@@ -57,11 +60,13 @@ func readUSB(c *collector, g *guard, r packets, linkType func(gopacket.CaptureIn
 			usb.add(&u)
 		case isUSB(link):
 			usb.bad++
+		case link == linkUpperPDU && upperCard(c, card, packet):
 		default:
 			others[link]++
 		}
 	}
 	usb.finish()
+	card.finish()
 	for link, n := range others {
 		c.leaveOut(plural(n, "packet"), fmt.Sprintf("of link type %d, which is no USB capture that this program reads", int(link)))
 	}
@@ -69,6 +74,23 @@ func readUSB(c *collector, g *guard, r packets, linkType func(gopacket.CaptureIn
 		return nil
 	}
 	return fmt.Errorf("%s: %v: %w", c.result.File, Place{Packet: g.packets + 1, Offset: g.offset}, err)
+}
+
+// upperCard takes a PDU for the dissector of ISO 7816, which is an APDU or a
+// card's answer to reset.
+func upperCard(c *collector, to *cards, packet []byte) bool {
+	dissector, dir, data, ok := parseUpperPDU(packet)
+	switch {
+	case ok && dissector == pduATR:
+		if on := to.of(""); on.tape.writer == nil {
+			on.tape.device.ATR = bytes.Clone(data)
+		}
+		return true
+	case !ok || dissector != pduAPDU || dir == 0:
+		return false
+	}
+	to.apdu("", transcript.Record{Dir: dir, Data: bytes.Clone(data)})
+	return true
 }
 
 func isUSB(link layers.LinkType) bool {

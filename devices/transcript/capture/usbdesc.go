@@ -18,9 +18,11 @@ const (
 	usbStringDescriptor    = 3
 	usbInterfaceDescriptor = 4
 	usbEndpointDescriptor  = 5
+	hidDescriptor          = 0x21
 	hidReportDescriptor    = 0x22
 
-	usbClassHID = 3
+	usbClassHID          = 3
+	usbInterruptEndpoint = 3
 )
 
 // fidoUsagePage begins the report descriptor of a FIDO interface (CTAP 2.3
