@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -160,12 +159,12 @@ func (on *card) answered(r nfc.Response) {
 		return
 	}
 	on.selected = on.selecting
-	if on.selected == appletFIDO && !more && !fidoVersion.Match(r.Data) {
+	if on.selected == appletFIDO && !more && !fidoVersion().Match(r.Data) {
 		on.c.remark("the answer to the SELECT of the FIDO applet does not have the name of a version")
 	}
 }
 
-var fidoVersion = regexp.MustCompile(`^(U2F_V\d|FIDO_\d_\d(_\w{1,8})?)$`)
+var fidoVersion = pattern(`^(U2F_V\d|FIDO_\d_\d(_\w{1,8})?)$`)
 
 // put writes a record or leaves it out. Answers that came before any command
 // are kept if the first command is for the FIDO applet.

@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
-	"regexp"
 
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
@@ -24,14 +23,14 @@ const (
 )
 
 // ccidLine is how pcscd logs a frame: the way it goes, the reader, its bytes.
-var ccidLine = regexp.MustCompile(`(->|<-) [0-9A-F]{6} ((?:[0-9A-F]{2} ?)+)`)
+var ccidLine = pattern(`(->|<-) [0-9A-F]{6} ((?:[0-9A-F]{2} ?)+)`)
 
 // ccidFrame is the frame in a line. The direction is 0 if there is none.
 func ccidFrame(text []byte) (transcript.Direction, []byte) {
 	if !bytes.Contains(text, []byte("-> ")) && !bytes.Contains(text, []byte("<- ")) {
 		return 0, nil
 	}
-	m := ccidLine.FindSubmatch(text)
+	m := ccidLine().FindSubmatch(text)
 	if m == nil {
 		return 0, nil
 	}

@@ -3,7 +3,6 @@ package capture
 import (
 	"bufio"
 	"bytes"
-	"regexp"
 	"strconv"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -30,10 +29,10 @@ type chromium struct {
 // What Chromium writes before a message: an arrow, and for a request the number
 // of the command, in old versions decimal, and its name.
 var (
-	chromiumArrow   = regexp.MustCompile(`(?:FIDO|Fido|\.(?:h|cc):\d+|\]).{0,80}?(<-|->) `)
-	chromiumRequest = regexp.MustCompile(`^\(?(0x[0-9a-fA-F]+|\d+)\)? ?(?:\(k\w+\) ?)?`)
-	chromiumError   = regexp.MustCompile(`^\((?:Unknown )?CTAP2 error code (0x[0-9a-fA-F]+|\d+)[ )]`)
-	chromiumRaw     = regexp.MustCompile(`raw message ([0-9A-Fa-f]+)\)`)
+	chromiumArrow   = pattern(`(?:FIDO|Fido|\.(?:h|cc):\d+|\]).{0,80}?(<-|->) `)
+	chromiumRequest = pattern(`^\(?(0x[0-9a-fA-F]+|\d+)\)? ?(?:\(k\w+\) ?)?`)
+	chromiumError   = pattern(`^\((?:Unknown )?CTAP2 error code (0x[0-9a-fA-F]+|\d+)[ )]`)
+	chromiumRaw     = pattern(`raw message ([0-9A-Fa-f]+)\)`)
 	chromiumGetInfo = []byte("AuthenticatorGetInfo request to authenticator")
 )
 
@@ -72,7 +71,7 @@ func chromiumArrowAt(line []byte) []int {
 	if !bytes.Contains(line, []byte("<- ")) && !bytes.Contains(line, []byte("-> ")) {
 		return nil
 	}
-	return chromiumArrow.FindSubmatchIndex(line)
+	return chromiumArrow().FindSubmatchIndex(line)
 }
 
 func (l *chromium) line(text []byte) {
@@ -116,7 +115,7 @@ func (l *chromium) request(text []byte) {
 		l.log.add(transcript.Record{Level: transcript.Message, Dir: out, Command: byte(ctaphid.CommandCancel), Rebuilt: true})
 		return
 	}
-	m := chromiumRequest.FindSubmatch(text)
+	m := chromiumRequest().FindSubmatch(text)
 	if m == nil {
 		return
 	}
@@ -139,7 +138,7 @@ func (l *chromium) request(text []byte) {
 // response reads what stands behind "-> ".
 func (l *chromium) response(text []byte) {
 	l.dir, l.begin = in, []byte{byte(ctap2.StatusOK)}
-	switch m := chromiumError.FindSubmatch(text); {
+	switch m := chromiumError().FindSubmatch(text); {
 	case m != nil:
 		if n, err := strconv.ParseUint(string(m[1]), 0, 8); err == nil {
 			l.message(in, []byte{byte(n)})
@@ -161,7 +160,7 @@ func (l *chromium) response(text []byte) {
 
 // raw takes an answer that the browser could not decode, and so gives as it is.
 func (l *chromium) raw(text []byte) {
-	m := chromiumRaw.FindSubmatch(text)
+	m := chromiumRaw().FindSubmatch(text)
 	if m == nil || len(m[1])%2 == 1 || len(m[1]) > 2*maxBytes {
 		return
 	}

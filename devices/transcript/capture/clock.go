@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"time"
 )
@@ -12,11 +11,11 @@ const clockAhead = 96
 
 // timeOfDay finds the time that a log puts at the beginning of its lines, with
 // the date before it in one of the usual orders and the zone after it.
-var timeOfDay = regexp.MustCompile(`(?:(\d{4})-(\d{2})-(\d{2})[T ]|(\d{2})-(\d{2}) +|([A-Z][a-z]{2}) +(\d{1,2}) |\b)` +
+var timeOfDay = pattern(`(?:(\d{4})-(\d{2})-(\d{2})[T ]|(\d{2})-(\d{2}) +|([A-Z][a-z]{2}) +(\d{1,2}) |\b)` +
 	`(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))? ?(Z|[+-]\d{2}:?\d{2})?`)
 
 // ykmanTime is how a line of ykman 5 begins.
-var ykmanTime = regexp.MustCompile(`^[A-Z]+ \d\d:\d\d:\d\d\.\d{1,3} \[`)
+var ykmanTime = pattern(`^[A-Z]+ \d\d:\d\d:\d\d\.\d{1,3} \[`)
 
 // clock reads the times of a log's lines.
 type clock struct {
@@ -31,11 +30,11 @@ func (k *clock) read(text []byte) moment {
 	if !hasTime(text) {
 		return moment{}
 	}
-	m := timeOfDay.FindSubmatch(text)
+	m := timeOfDay().FindSubmatch(text)
 	if m == nil {
 		return moment{}
 	}
-	k.milli = k.milli || ykmanTime.Match(text)
+	k.milli = k.milli || ykmanTime().Match(text)
 	year, month, day, absolute := k.date(m)
 	hour, minute, second := number(m[8]), number(m[9]), number(m[10])
 	if hour > 23 || minute > 59 || second > 60 || month < 1 || month > 12 || day < 1 || day > 31 {

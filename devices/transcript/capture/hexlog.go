@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"regexp"
 	"strings"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -386,7 +385,7 @@ func messageLevel(dir transcript.Direction, data []byte) (transcript.Level, []by
 }
 
 // packetWords are the packets as u2f-ref-code's HID tests print them.
-var packetWords = regexp.MustCompile(`([<>]) ?([0-9a-fA-F]{8}):([0-9a-fA-F]{2})(?:\[(\d+)\])?:([0-9a-fA-F]*)`)
+var packetWords = pattern(`([<>]) ?([0-9a-fA-F]{8}):([0-9a-fA-F]{2})(?:\[(\d+)\])?:([0-9a-fA-F]*)`)
 
 // special takes the forms that are no announcement and bytes.
 func (l *hexLog) special(text []byte) bool {
@@ -433,7 +432,7 @@ func packetInWords(text []byte) (transcript.Direction, []byte) {
 	if bytes.Count(text, []byte(":")) < 2 {
 		return 0, nil
 	}
-	m := packetWords.FindSubmatch(text)
+	m := packetWords().FindSubmatch(text)
 	if m == nil {
 		return 0, nil
 	}

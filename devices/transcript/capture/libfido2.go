@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -72,7 +71,7 @@ func (l *libfido2) line(text []byte) {
 		l.c.time = at
 	}
 	at, name := fidoFunction(text)
-	if m := otherDump.FindSubmatch(text); at < 0 && m != nil {
+	if m := otherDump().FindSubmatch(text); at < 0 && m != nil {
 		l.process(processOf(text[:len(text)-len(m[0])])).ignore(fidoLength(m[1]))
 		return
 	}
@@ -121,7 +120,7 @@ func processOf(prefix []byte) string {
 
 // otherDump is the announcement of bytes that other functions show: parts of
 // messages, once more.
-var otherDump = regexp.MustCompile(`\b[a-z]\w+: buf=\S+, (?:len|count)=(\d+)\s*$`)
+var otherDump = pattern(`\b[a-z]\w+: buf=\S+, (?:len|count)=(\d+)\s*$`)
 
 // ignore opens a dump that does not matter.
 func (p *fidoProcess) ignore(want int) {

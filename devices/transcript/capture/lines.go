@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"sync"
 
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
@@ -150,4 +152,10 @@ func excerptMark(text []byte) (string, bool) {
 		return string(words), true
 	}
 	return "cut in the text", string(text) == "---"
+}
+
+// pattern is a regular expression that is compiled when it is first used: most
+// runs of the program use none of them.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }

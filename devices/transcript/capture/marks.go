@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"strings"
+	"sync"
 
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
@@ -109,7 +110,7 @@ type wording struct {
 	mark  *mark
 }
 
-var wordings = func() []wording {
+var wordings = sync.OnceValue(func() []wording {
 	var all []wording
 	for i := range marks {
 		m := &marks[i]
@@ -119,7 +120,7 @@ var wordings = func() []wording {
 		}
 	}
 	return all
-}()
+})
 
 // markAhead is how far into a line its mark may be.
 const markAhead = 400
@@ -133,7 +134,7 @@ func markAt(text []byte) (m *mark, end int) {
 		return nil, -1
 	}
 	begin, end := len(text), -1
-	for _, w := range wordings {
+	for _, w := range wordings() {
 		ahead := text[:min(len(text), begin+len(w.words)-1)] // a mark must begin before the one that was found
 		at := bytes.Index(ahead, w.words)
 		if at < 0 || at > 0 && isJoined(text[at-1], w.words[0]) {

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"regexp"
 	"time"
 )
 
@@ -16,10 +15,10 @@ type readerWords struct {
 var (
 	// pcscdTime is how a line of pcscd begins: microseconds since the line
 	// before, and the thread.
-	pcscdTime = regexp.MustCompile(`^(\d{8}) (?:\[(\d+)\] )?`)
+	pcscdTime = pattern(`^(\d{8}) (?:\[(\d+)\] )?`)
 	// readerNames are the words before and after a reader's name.
-	readerNames = regexp.MustCompile(`Attempting Connect to (.+) using protocol|reader '([^']+)'|Using reader with a card: (.+)|Using card reader (.+)`)
-	atrWords    = regexp.MustCompile(`(?i)\bATR: ?((?:[0-9A-F]{2} ?){2,33})`)
+	readerNames = pattern(`Attempting Connect to (.+) using protocol|reader '([^']+)'|Using reader with a card: (.+)|Using card reader (.+)`)
+	atrWords    = pattern(`(?i)\bATR: ?((?:[0-9A-F]{2} ?){2,33})`)
 )
 
 const maxThreads = 64
@@ -32,7 +31,7 @@ func (r *readerWords) line(l *hexLog, text []byte) {
 	if bytes.Contains(text, []byte("eader")) || bytes.Contains(text, []byte("Attempting Connect")) {
 		r.name(text)
 	}
-	if m := atrWords.FindSubmatch(text[:min(len(text), 200)]); m != nil {
+	if m := atrWords().FindSubmatch(text[:min(len(text), 200)]); m != nil {
 		on := l.card.of(r.now())
 		if data, _, _ := hexRun(m[1]); on.tape.device.ATR == nil && on.tape.writer == nil {
 			on.tape.device.ATR = data
@@ -41,7 +40,7 @@ func (r *readerWords) line(l *hexLog, text []byte) {
 }
 
 func (r *readerWords) pcscd(l *hexLog, text []byte) {
-	m := pcscdTime.FindSubmatch(text)
+	m := pcscdTime().FindSubmatch(text)
 	if m == nil {
 		return
 	}
@@ -53,7 +52,7 @@ func (r *readerWords) pcscd(l *hexLog, text []byte) {
 }
 
 func (r *readerWords) name(text []byte) {
-	m := readerNames.FindSubmatch(text[:min(len(text), 400)])
+	m := readerNames().FindSubmatch(text[:min(len(text), 400)])
 	if m == nil {
 		return
 	}

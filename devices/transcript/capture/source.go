@@ -3,7 +3,6 @@ package capture
 import (
 	"bufio"
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -39,21 +38,21 @@ type constant struct {
 
 var (
 	// sourceName is where a constant gets its name.
-	sourceName = regexp.MustCompile(`#\s*define\s+(\w+)|(\w+)\s*\[\s*\w*\s*\]\s*=|\b([A-Za-z_]\w*)\s*:?=`)
+	sourceName = pattern(`#\s*define\s+(\w+)|(\w+)\s*\[\s*\w*\s*\]\s*=|\b([A-Za-z_]\w*)\s*:?=`)
 	// sourceDigits is a string of hex digits, long enough to be an APDU.
-	sourceDigits = regexp.MustCompile(`["']((?:[0-9a-fA-F]{2}){4,})["']`)
-	sourceByte   = regexp.MustCompile(`\b0[xX]([0-9a-fA-F]{2})\b`)
-	comment      = regexp.MustCompile(`/\*.*?\*/|//.*$|^\s*#\s.*$`)
+	sourceDigits = pattern(`["']((?:[0-9a-fA-F]{2}){4,})["']`)
+	sourceByte   = pattern(`\b0[xX]([0-9a-fA-F]{2})\b`)
+	comment      = pattern(`/\*.*?\*/|//.*$|^\s*#\s.*$`)
 )
 
 func sourceEvidence(line []byte) (Form, int) {
-	if bytes.Count(line, []byte("0x")) >= 4 && len(sourceByte.FindAllIndex(line, 5)) >= 4 {
+	if bytes.Count(line, []byte("0x")) >= 4 && len(sourceByte().FindAllIndex(line, 5)) >= 4 {
 		return Source, 2
 	}
 	if !bytes.ContainsAny(line, `"'`) {
 		return Source, 0
 	}
-	if m := sourceDigits.FindSubmatch(line); m != nil && len(m[1]) == 2*ctaphid.ReportSize {
+	if m := sourceDigits().FindSubmatch(line); m != nil && len(m[1]) == 2*ctaphid.ReportSize {
 		return Source, 4
 	}
 	return Source, 0
@@ -74,19 +73,19 @@ func readSource(c *collector, in *bufio.Reader, skipped position) error {
 }
 
 func (s *source) line(text []byte) {
-	text = comment.ReplaceAll(text, nil)
-	name := sourceName.FindSubmatch(text)
+	text = comment().ReplaceAll(text, nil)
+	name := sourceName().FindSubmatch(text)
 	if name != nil {
 		s.end()
 		s.name, s.place, s.closed = string(bytes.Join(name[1:], nil)), s.c.place, false
 	}
-	if m := sourceDigits.FindAllSubmatch(text, -1); m != nil {
+	if m := sourceDigits().FindAllSubmatch(text, -1); m != nil {
 		for _, digits := range m {
 			s.data = hexAppend(s.data, digits[1])
 		}
 		return
 	}
-	for _, m := range sourceByte.FindAllSubmatch(text, -1) {
+	for _, m := range sourceByte().FindAllSubmatch(text, -1) {
 		if s.closed {
 			s.closed = false
 			s.c.remark("bytes of a constant whose name is not there")
@@ -176,11 +175,11 @@ func looksLikeReports(data []byte) bool {
 var (
 	outNames = []string{"HOST", "REQUEST", "REQ", "TX", "SEND", "SENT", "OUT", "QUERY", "CLIENT"}
 	inNames  = []string{"AUTHENTICATOR", "RESPONSE", "RESP", "RX", "RECV", "RECEIVED", "IN", "DEVICE", "REPLY", "ANSWER", "WIRE", "WIREDATA"}
-	words    = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+`)
+	words    = pattern(`[A-Z]?[a-z]+|[A-Z]+`)
 )
 
 func directionOfName(name string) transcript.Direction {
-	for _, word := range words.FindAllString(name, -1) {
+	for _, word := range words().FindAllString(name, -1) {
 		word = strings.ToUpper(word)
 		if slices.Contains(outNames, word) {
 			return out

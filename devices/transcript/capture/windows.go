@@ -61,7 +61,7 @@ func windowsEvidence(line []byte) (Form, int) {
 	case bytes.Contains(line, []byte("Microsoft-Windows-WebAuthN")):
 		return WindowsEvents, 12
 	case len(line) < maxIDLine:
-		if m := winTextID.FindSubmatch(line); m != nil && eventLevels[number(m[1])] != eventNone {
+		if m := winTextID().FindSubmatch(line); m != nil && eventLevels[number(m[1])] != eventNone {
 			return WindowsEvents, 8
 		}
 	}
@@ -86,20 +86,20 @@ func readWindows(c *collector, in *bufio.Reader, skipped position) error {
 
 // survey finds out on which level the log has messages.
 func (w *windows) survey(head []byte) {
-	for _, pattern := range []*regexp.Regexp{winXMLID, winTextID} {
-		for _, m := range pattern.FindAllSubmatch(head, -1) {
+	for _, id := range []*regexp.Regexp{winXMLID(), winTextID()} {
+		for _, m := range id.FindAllSubmatch(head, -1) {
 			w.from = max(w.from, eventLevels[number(m[1])])
 		}
 	}
 }
 
 var (
-	winXMLID      = regexp.MustCompile(`<EventID[^>]*>\s*(\d+)\s*</EventID>`)
-	winEventBegin = regexp.MustCompile(`<Event[ >]`)
-	winXMLTime    = regexp.MustCompile(`SystemTime=['"]([^'"]+)['"]`)
-	winXMLData    = regexp.MustCompile(`<Data Name=['"]([^'"]+)['"]\s*>([^<]*)</Data>`)
-	winTextID     = regexp.MustCompile(`(?im)^[ \t]*(?:Event ?ID|Id)[ \t]*[:=][ \t]*(\d+)\s*$`)
-	winField      = regexp.MustCompile(`^\s*([A-Za-z]\w{0,40})\s*[:=]\s*(\S.*?)\s*$`)
+	winXMLID      = pattern(`<EventID[^>]*>\s*(\d+)\s*</EventID>`)
+	winEventBegin = pattern(`<Event[ >]`)
+	winXMLTime    = pattern(`SystemTime=['"]([^'"]+)['"]`)
+	winXMLData    = pattern(`<Data Name=['"]([^'"]+)['"]\s*>([^<]*)</Data>`)
+	winTextID     = pattern(`(?im)^[ \t]*(?:Event ?ID|Id)[ \t]*[:=][ \t]*(\d+)\s*$`)
+	winField      = pattern(`^\s*([A-Za-z]\w{0,40})\s*[:=]\s*(\S.*?)\s*$`)
 )
 
 // readXML reads events in XML, which may all stand in one line.
@@ -112,20 +112,20 @@ func (w *windows) readXML(in *bufio.Reader) error {
 		text := scanner.Bytes()
 		w.c.place = Place{Offset: at}
 		at += int64(len(text))
-		if winEventBegin.Match(text) && !bytes.HasSuffix(text, []byte("</Event>")) {
+		if winEventBegin().Match(text) && !bytes.HasSuffix(text, []byte("</Event>")) {
 			w.c.remark("the event breaks off")
 		}
-		id := winXMLID.FindSubmatch(text)
+		id := winXMLID().FindSubmatch(text)
 		if id == nil {
 			continue
 		}
 		e := winEvent{id: number(id[1]), fields: map[string]string{}}
-		if m := winXMLTime.FindSubmatch(text); m != nil {
+		if m := winXMLTime().FindSubmatch(text); m != nil {
 			if t, err := time.Parse(time.RFC3339Nano, string(m[1])); err == nil {
 				e.time = moment{t, true, true}
 			}
 		}
-		for _, m := range winXMLData.FindAllSubmatch(text, 64) {
+		for _, m := range winXMLData().FindAllSubmatch(text, 64) {
 			e.fields[string(m[1])] = html.UnescapeString(string(m[2]))
 		}
 		w.event(e)
@@ -160,11 +160,11 @@ func splitEvents(data []byte, atEOF bool) (int, []byte, error) {
 
 // nextEvent is where an event begins inside another, -1 if none does.
 func nextEvent(data []byte) int {
-	first := winEventBegin.FindIndex(data)
+	first := winEventBegin().FindIndex(data)
 	if first == nil {
 		return -1
 	}
-	next := winEventBegin.FindIndex(data[first[1]:])
+	next := winEventBegin().FindIndex(data[first[1]:])
 	if next == nil {
 		return -1
 	}
@@ -179,13 +179,13 @@ func (w *windows) readText(lines *lines) {
 	var open string // the name of a value that goes on in the next line
 	for lines.next() {
 		text := lines.text
-		if m := winTextID.FindSubmatch(text[:min(len(text), maxIDLine)]); m != nil {
+		if m := winTextID().FindSubmatch(text[:min(len(text), maxIDLine)]); m != nil {
 			w.event(e)
 			e = winEvent{id: number(m[1]), time: e.time, fields: map[string]string{}}
 			open = ""
 			continue
 		}
-		m := winField.FindSubmatch(text)
+		m := winField().FindSubmatch(text)
 		switch {
 		case m == nil && open != "" && isHexLine(text) && len(e.fields[open]) < maxEvent:
 			e.fields[open] += string(bytes.TrimSpace(text))

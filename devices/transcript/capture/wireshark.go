@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -26,19 +25,19 @@ type wireshark struct {
 }
 
 var (
-	wiresharkFrame = regexp.MustCompile(`^Frame (\d+): `)
-	wiresharkEpoch = regexp.MustCompile(`^ *Epoch (?:Arrival )?Time: (\d+)\.(\d{9})`)
-	wiresharkField = regexp.MustCompile(`^ *(URB id|URB type|URB transfer type|Endpoint|Device|URB bus id|URB status|URB length \[bytes\]|Leftover Capture Data|HID Data)(?: \[[^\]]*\])?: (.*)$`)
-	wiresharkRow   = regexp.MustCompile(`^([0-9a-f]{4,8})  ((?:[0-9a-f]{2} ?){1,16})`)
-	wiresharkPlain = regexp.MustCompile(`(?:^|\s)(host|\d+\.\d+\.\d+)\s(?:.*\s)?((?:[0-9a-f]{2}:?)+)\s*$`)
-	parenthesized  = regexp.MustCompile(`\((-?\w+)\)\s*$`)
+	wiresharkFrame = pattern(`^Frame (\d+): `)
+	wiresharkEpoch = pattern(`^ *Epoch (?:Arrival )?Time: (\d+)\.(\d{9})`)
+	wiresharkField = pattern(`^ *(URB id|URB type|URB transfer type|Endpoint|Device|URB bus id|URB status|URB length \[bytes\]|Leftover Capture Data|HID Data)(?: \[[^\]]*\])?: (.*)$`)
+	wiresharkRow   = pattern(`^([0-9a-f]{4,8})  ((?:[0-9a-f]{2} ?){1,16})`)
+	wiresharkPlain = pattern(`(?:^|\s)(host|\d+\.\d+\.\d+)\s(?:.*\s)?((?:[0-9a-f]{2}:?)+)\s*$`)
+	parenthesized  = pattern(`\((-?\w+)\)\s*$`)
 )
 
 func wiresharkEvidence(line []byte) (Form, int) {
 	switch {
-	case wiresharkFrame.Match(line), bytes.Contains(line, []byte("URB transfer type: ")):
+	case wiresharkFrame().Match(line), bytes.Contains(line, []byte("URB transfer type: ")):
 		return Wireshark, 10
-	case wiresharkRow.Match(line):
+	case wiresharkRow().Match(line):
 		return Wireshark, 3
 	}
 	if m := wiresharkFields(line); m != nil && len(m[2]) >= 2*ctaphid.MinReportSize {
@@ -53,7 +52,7 @@ func wiresharkFields(line []byte) [][]byte {
 	if n := len(line); n < 2*ctaphid.MinReportSize || !isHex(line[n-1]) && line[n-1] != ' ' {
 		return nil
 	}
-	return wiresharkPlain.FindSubmatch(line)
+	return wiresharkPlain().FindSubmatch(line)
 }
 
 func readWireshark(c *collector, in *bufio.Reader, skipped position) error {
@@ -68,21 +67,21 @@ func readWireshark(c *collector, in *bufio.Reader, skipped position) error {
 }
 
 func (w *wireshark) line(text []byte) {
-	if m := wiresharkRow.FindSubmatch(text); m != nil {
+	if m := wiresharkRow().FindSubmatch(text); m != nil {
 		w.row(m)
 		return
 	}
-	if m := wiresharkFrame.FindSubmatch(text); m != nil {
+	if m := wiresharkFrame().FindSubmatch(text); m != nil {
 		w.end()
 		w.frame, w.place = number(m[1]), w.c.place
 		return
 	}
-	if m := wiresharkEpoch.FindSubmatch(text); m != nil {
+	if m := wiresharkEpoch().FindSubmatch(text); m != nil {
 		seconds, _ := strconv.ParseInt(string(m[1]), 10, 64)
 		w.c.time = moment{time.Unix(seconds, int64(number(m[2]))).UTC(), true, true}
 		return
 	}
-	if m := wiresharkField.FindSubmatch(text); m != nil {
+	if m := wiresharkField().FindSubmatch(text); m != nil {
 		w.field(string(m[1]), m[2])
 		return
 	}
@@ -113,7 +112,7 @@ func (w *wireshark) row(m [][]byte) {
 
 func (w *wireshark) field(name string, value []byte) {
 	last := value
-	if m := parenthesized.FindSubmatch(value); m != nil {
+	if m := parenthesized().FindSubmatch(value); m != nil {
 		last = m[1]
 	}
 	n, _ := strconv.ParseInt(string(last), 0, 64)
