@@ -115,10 +115,11 @@ type tape struct {
 // clean is the device with words that fit into a line.
 func (d Device) clean() Device {
 	d.Key = oneLine(d.Key)
-	if d.Facts = maps.Clone(d.Facts); d.Facts != nil {
-		for name, value := range d.Facts {
-			d.Facts[name] = oneLine(value)
-		}
+	if d.Facts = maps.Clone(d.Facts); len(d.Facts) == 0 {
+		d.Facts = nil
+	}
+	for name, value := range d.Facts {
+		d.Facts[name] = oneLine(value)
 	}
 	return d
 }
