@@ -197,3 +197,27 @@ func FuzzImport(f *testing.F) {
 		checkImport(t, result, err, m)
 	})
 }
+
+// FuzzExport exports whatever loads as a tape; what comes of it imports.
+func FuzzExport(f *testing.F) {
+	addTexts(f, JSONLines)
+	f.Add(tapeFile(f, named(hidSession(f))))
+	f.Add(tapeFile(f, named(cardSession(f))))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		reader, err := transcript.NewReader(bytes.NewReader(data), "tape")
+		if err != nil {
+			return
+		}
+		var file bytes.Buffer
+		result, err := Export(&file, reader, "tape")
+		if err != nil {
+			return
+		}
+		if result.Packets > 0 && ngOrder(file.Bytes()) == nil {
+			t.Fatalf("%x is no pcapng", file.Bytes())
+		}
+		var m tapes
+		back, err := Import(bytes.NewReader(file.Bytes()), "capture", m.open)
+		checkImport(t, back, err, m)
+	})
+}
