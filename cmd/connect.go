@@ -16,6 +16,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/nfc"
 )
 
 // session is an open key and what hangs on it.
@@ -25,7 +26,8 @@ type session struct {
 	link devices.Link
 	opts devices.Options
 	tape *transcript.Tape // that is being replayed, or nil
-	done []func() error   // to close after the key, the last one first
+	rec  *transcript.Recorder
+	done []func() error // to close after the key, the last one first
 }
 
 // withKey opens the key that the flags name, runs work on it, closes it and
@@ -109,13 +111,30 @@ func (a *app) connect(ctx context.Context, sel devices.Selector, s *session) err
 		}
 	}
 	s.opts.Rand = s.rand
+	s.opts.NFC.OnDecision = func(d nfc.Decision) { a.decided(s.rec, d) }
 	conn, err := devices.Connect(ctx, s.link, s.opts)
 	s.Conn = conn
 	return err
 }
 
+// decided tells what an applet has decided on, on the tape as well. That another
+// program keeps the card is told in any case: it is why nothing happens.
+func (a *app) decided(rec *transcript.Recorder, d nfc.Decision) {
+	say := a.tell
+	if d.About == nfc.AboutWaiting {
+		say = a.note
+	}
+	say("nfc: %v", d)
+	if rec != nil {
+		_ = rec.Mark("decision", d.String()) // closing tells if the tape cannot be written
+	}
+}
+
 // find opens the link to the key that is meant.
 func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error {
+	if len(a.faults) > 0 && sel.Kind != devices.KindVirtual {
+		return usageError{errors.New("--fault is for --device virtual: only the software key is faulty when it is told to be")}
+	}
 	switch sel.Kind {
 	case devices.KindVirtual:
 		return a.openVirtual(sel, s)
@@ -211,6 +230,7 @@ func (a *app) startRecording(s *session) error {
 	if err != nil {
 		return err
 	}
+	s.rec = recorder
 	if s.link.Card != nil {
 		s.link.Card = recorder.Card(s.link.Card)
 	} else {

@@ -46,7 +46,7 @@ func (e *events) write(event view.Event) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_ = view.WriteLine(e.w, event) // a reader that left must not stop the work on a key
+	_ = view.WriteJSONLine(e.w, event) // a reader that left must not stop the work on a key
 }
 
 func (e *events) close() {

@@ -158,15 +158,28 @@ func TestTerminalInterrupt(t *testing.T) {
 	}
 }
 
-// TestTerminated ends the program as a service manager does.
-func TestTerminated(t *testing.T) {
-	p := sit(t, "--device", "virtual?touch=1h", "enroll", "--rp", "example.com", "--user", "alice")
-	p.waits("Touch your security key.")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if exit, shown := p.leaves(); exit != 130 {
+// TestTerminalWatch ends a watch as people do.
+func TestTerminalWatch(t *testing.T) {
+	p := sit(t, "-v", "device", "watch")
+	p.waits("watching for keys")
+	p.types("\x03")
+	if exit, shown := p.leaves(); exit != 130 || !strings.Contains(shown, "interrupted") {
 		t.Errorf("exit status %d\n%s", exit, shown)
+	}
+}
+
+// TestTerminated ends the program as a service manager does, and as a terminal
+// whose window is closed.
+func TestTerminated(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		p := sit(t, "--device", "virtual?touch=1h", "enroll", "--rp", "example.com", "--user", "alice")
+		p.waits("Touch your security key.")
+		if err := p.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		if exit, shown := p.leaves(); exit != 130 {
+			t.Errorf("%v: exit status %d\n%s", s, exit, shown)
+		}
 	}
 }
 

@@ -22,7 +22,8 @@ const (
 // It may have more methods: U2F(ctx context.Context, apdu []byte) []byte runs
 // one U2F command APDU, without it MSG is refused and [CapabilityNMSG] set;
 // Wink() shows the key, without it WINK is refused and [CapabilityWink] clear;
-// PowerCycle() forgets what a key forgets without power.
+// CBOR() bool says false of a key without CTAP2, where CBOR is refused and
+// [CapabilityCBOR] clear; PowerCycle() forgets what a key forgets without power.
 type Handler interface {
 	// Message runs one CTAP2 message, a command byte and its CBOR, and returns
 	// a status byte and its CBOR. ctx ends on CTAPHID_CANCEL, on INIT on the
@@ -37,6 +38,7 @@ type (
 		U2F(context.Context, []byte) []byte
 	}
 	winkHandler  interface{ Wink() }
+	cborHandler  interface{ CBOR() bool }
 	powerHandler interface{ PowerCycle() }
 )
 
@@ -53,6 +55,10 @@ type DeviceConfig struct {
 	Keepalive time.Duration
 	// Version is the maker's version in the answer to INIT: major, minor, build.
 	Version [3]byte
+	// Capabilities is what the answer to INIT says; nil for what the handler can
+	// do. Commands that it leaves out are refused; what the handler cannot do
+	// stays refused whatever it says.
+	Capabilities *Capability
 	// FirstChannel is the first channel handed out, the others follow; 1 if
 	// zero.
 	FirstChannel ChannelID
@@ -177,7 +183,18 @@ func (d *Device) PowerCycle() {
 
 // capabilities is what the answer to INIT says.
 func (d *Device) capabilities() Capability {
+	if d.cfg.Capabilities != nil {
+		return *d.cfg.Capabilities
+	}
+	return d.able()
+}
+
+// able is what the handler can do.
+func (d *Device) able() Capability {
 	caps := CapabilityCBOR
+	if h, ok := d.handler.(cborHandler); ok && !h.CBOR() {
+		caps = 0
+	}
 	if _, ok := d.handler.(winkHandler); ok {
 		caps |= CapabilityWink
 	}

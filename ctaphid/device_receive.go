@@ -80,13 +80,16 @@ func (d *Device) refusal(p Packet) ErrorCode {
 }
 
 func (d *Device) supports(cmd Command) bool {
+	says, able := d.capabilities(), d.able()
 	switch cmd {
-	case CommandPing, CommandCBOR, CommandLock:
+	case CommandPing, CommandLock:
 		return true
+	case CommandCBOR:
+		return (says & able).Has(CapabilityCBOR)
 	case CommandMsg:
-		return !d.capabilities().Has(CapabilityNMSG)
+		return !(says | able).Has(CapabilityNMSG)
 	case CommandWink:
-		return d.capabilities().Has(CapabilityWink)
+		return (says & able).Has(CapabilityWink)
 	}
 	return false
 }

@@ -46,9 +46,9 @@ func TestConnect(t *testing.T) {
 		if err != nil || info.AAGUID != virtual.DefaultAAGUID {
 			t.Errorf("%s: %+v, %v", name, info, err)
 		}
-		want := devices.Protocol{CTAPHID: 2, DeviceVersion: "1.2.3", Capabilities: []string{"cbor", "nmsg"}}
+		want := devices.Protocol{CTAPHID: 2, DeviceVersion: "1.2.3", Capabilities: []string{"wink", "cbor"}}
 		if conn.Applet != nil {
-			want = devices.Protocol{Applet: "FIDO_2_0"}
+			want = devices.Protocol{Applet: "U2F_V2"}
 		}
 		if !reflect.DeepEqual(conn.Protocol, want) {
 			t.Errorf("%s: protocol %+v, want %+v", name, conn.Protocol, want)

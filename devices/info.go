@@ -28,6 +28,8 @@ type Info struct {
 	Serial       string
 	ReportSize   int    // USB: bytes of one HID report without its report ID, 0 for 64
 	ATR          []byte // NFC: the card's answer to reset
+
+	Identity *Identity // what it told of itself, nil if nobody has asked
 }
 
 // LeftOut is something that looked like a key and cannot be used, with the

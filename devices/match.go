@@ -41,14 +41,27 @@ func (i Info) matches(s Selector) bool {
 	return false
 }
 
-// withoutTwins leaves out readers that are the smart card side of a USB key in
-// the list: a YubiKey is a HID device with the product name "YubiKey
+// Twin is the USB key of the listing of which this reader is the smart card
+// side, if it is one: a YubiKey is a HID device with the product name "YubiKey
 // OTP+FIDO+CCID", and PC/SC knows it as a reader "Yubico YubiKey OTP+FIDO+CCID
 // 00 00".
+func (l Listing) Twin(reader Info) (key Info, ok bool) { return twin(reader, l.Devices) }
+
+func twin(reader Info, all []Info) (Info, bool) {
+	i := slices.IndexFunc(all, func(key Info) bool {
+		return reader.Transport == NFC && key.Transport == USB && key.Product != "" && strings.Contains(reader.Path, key.Product)
+	})
+	if i < 0 {
+		return Info{}, false
+	}
+	return all[i], true
+}
+
+// withoutTwins leaves out readers that are the smart card side of a USB key in
+// the list.
 func withoutTwins(all []Info) []Info {
 	return slices.DeleteFunc(slices.Clone(all), func(reader Info) bool {
-		return reader.Transport == NFC && slices.ContainsFunc(all, func(key Info) bool {
-			return key.Transport == USB && key.Product != "" && strings.Contains(reader.Path, key.Product)
-		})
+		_, is := twin(reader, all)
+		return is
 	})
 }

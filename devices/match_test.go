@@ -51,6 +51,18 @@ func TestOne(t *testing.T) {
 	}
 }
 
+func TestTwin(t *testing.T) {
+	all := devices.Listing{Devices: []devices.Info{solo, yubikey, twin, card, {Transport: devices.USB, Path: "nameless"}}}
+	for _, c := range []struct {
+		of, want devices.Info
+	}{{twin, yubikey}, {card, devices.Info{}}, {yubikey, devices.Info{}}} {
+		got, ok := all.Twin(c.of)
+		if !reflect.DeepEqual(got, c.want) || ok != (c.want.Path != "") {
+			t.Errorf("%s: %+v, %v", c.of.Path, got, ok)
+		}
+	}
+}
+
 func TestNotOneTells(t *testing.T) {
 	left := devices.LeftOut{Info: devices.Info{Path: "/dev/hidraw9", Product: "Nitrokey"}, Reason: errors.New("permission denied"), Hint: "add a rule\nand reload"}
 	blind := devices.Failure{Backend: "pcsc", Reason: errors.New("the daemon does not run"), Hint: "start it"}

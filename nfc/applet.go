@@ -15,6 +15,7 @@ type Applet struct {
 	cfg     Config
 	opening []Command
 	version atomic.Pointer[string]
+	manner  atomic.Pointer[Manner] // written under turn
 
 	turn chan struct{}   // holds a token while a transaction runs
 	life context.Context // ends when Close is called
@@ -22,8 +23,15 @@ type Applet struct {
 	once sync.Once
 
 	// Guarded by turn.
-	stale  bool // the state of the card is unknown: open it again first
-	getCLA byte // the class of GET RESPONSE that this card takes
+	stale    bool     // the state of the card is unknown: open it again first
+	fresh    bool     // selected, and no message has gone well since
+	surveyed bool     // the card's side was asked for its traits
+	hope     prospect // of extended APDUs, from the survey
+	settled  bool     // how to write a SELECT is known
+	barred   string   // why extended APDUs will not do; empty while they may
+	proven   struct { // what the card has taken before
+		extended, chain bool
+	}
 }
 
 // Open selects the FIDO applet on card (CTAP 2.3 §11.3.3). From then on card
@@ -40,6 +48,8 @@ func Open(ctx context.Context, card Card, cfg Config) (*Applet, error) {
 		return nil, fail("select", err)
 	}
 	a := &Applet{card: card, cfg: cfg, opening: opening, turn: make(chan struct{}, 1)}
+	m := cfg.manner()
+	a.manner.Store(&m)
 	a.life, a.kill = context.WithCancelCause(context.Background())
 	t, err := a.begin(ctx)
 	if err != nil {
@@ -60,6 +70,13 @@ func (a *Applet) Version() string { return *a.version.Load() }
 // Exchange sends one CTAP2 message, a command byte and its CBOR, and returns
 // the answer, a status byte and its CBOR, at least one byte. While the card
 // puts it off with 9100 it polls and reports to [Config.OnKeepalive].
+//
+// The card gets to run a message once. It is sent again only after an answer
+// that shows that it was not run: a chain of which the first part was refused,
+// or a refusal of extended lengths; a refusal by an applet that is not selected
+// any more, or still at another request, upon which ours is selected first; and
+// after 6Cxx, which ISO 7816-4 §5.6 has answered so. After an error on the way
+// nothing is sent again.
 //
 // When ctx ends, the card is told to give up (CTAP 2.3 §11.3.7.2), and for
 // [Config.Drain] its last word is waited for. Whatever comes in that time is
@@ -83,8 +100,28 @@ func (a *Applet) Exchange(ctx context.Context, msg []byte) ([]byte, error) {
 		}
 	}
 	answer, err := t.message(msg)
+	if !a.fresh && astray(err) {
+		if again := t.open(); again == nil {
+			answer, err = t.message(msg)
+		}
+	}
+	a.fresh = a.fresh && err != nil
 	a.stale = a.stale || unsettles(err)
 	return answer, fail("message", err)
+}
+
+// astray says whether err is how another applet refuses a message, one that
+// another program selected in between, or ours when it is still at a request.
+func astray(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Op != "message" {
+		return false
+	}
+	switch e.SW {
+	case SWInsNotSupported, SWClaNotSupported, SWNotAllowed, SWConditionsNotSatisfied:
+		return true
+	}
+	return false
 }
 
 // Transmit sends any command and returns the whole response with its last
@@ -101,7 +138,7 @@ func (a *Applet) Transmit(ctx context.Context, cmd Command) (Response, error) {
 		return Response{}, fail("transmit", err)
 	}
 	defer t.end()
-	resp, err := t.send(cmd, maxShortNc)
+	resp, err := t.send(cmd, t.shortRoom())
 	a.stale = a.stale || unsettles(err)
 	return resp, fail("transmit", err)
 }
@@ -143,15 +180,11 @@ func unsettles(err error) bool {
 	return err != nil && !errors.Is(err, ErrMalformed)
 }
 
-// open runs the opening and keeps the version.
+// open opens the applet and keeps the version.
 func (t *transaction) open() error {
-	var last Response
-	for _, cmd := range t.opening {
-		resp, err := t.send(cmd, maxShortNc)
-		if err != nil {
-			return fail("select", err)
-		}
-		last = resp
+	last, err := t.runOpening()
+	if err != nil {
+		return fail("select", err)
 	}
 	if last.SW != SWOK {
 		return refusal("select", last.SW)
@@ -161,6 +194,6 @@ func (t *transaction) open() error {
 	}
 	version := string(last.Data)
 	t.version.Store(&version)
-	t.stale = false
+	t.stale, t.fresh = false, true
 	return nil
 }

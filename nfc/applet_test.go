@@ -12,11 +12,13 @@ import (
 
 // encodings is every way to write messages that meets an ordinary card.
 var encodings = map[string]Config{
-	"short":          {},
-	"short no Le":    {OmitLe: true},
-	"short no poll":  {NoPoll: true},
+	"auto":           {},
+	"auto no Le":     {OmitLe: true},
+	"auto no poll":   {NoPoll: true},
 	"1-byte chunks":  {ChunkSize: 1},
-	"255-byte parts": {ChunkSize: 255, ChainPoll: ChainPollLast},
+	"short":          {Encoding: EncodingShort},
+	"short no Le":    {Encoding: EncodingShort, OmitLe: true},
+	"255-byte parts": {Encoding: EncodingShort, ChunkSize: 255, ChainPoll: ChainPollLast},
 	"extended":       {Encoding: EncodingExtended},
 	"extended no Le": {Encoding: EncodingExtended, OmitLe: true},
 }
@@ -158,7 +160,7 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			card := &script{t: t}
-			cfg := Config{}
+			cfg := Config{Encoding: EncodingShort}
 			for i, answer := range c.answers {
 				want := selectHex
 				if c.opening != nil {

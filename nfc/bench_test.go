@@ -38,7 +38,7 @@ func BenchmarkParseResponse(b *testing.B) {
 // BenchmarkExchange is a message of 1 KiB and an answer of as much, host and
 // card together.
 func BenchmarkExchange(b *testing.B) {
-	for name, encoding := range map[string]Encoding{"short": EncodingShort, "extended": EncodingExtended} {
+	for name, encoding := range map[string]Encoding{"auto": EncodingAuto, "short": EncodingShort, "extended": EncodingExtended} {
 		b.Run(name, func(b *testing.B) {
 			a := open(b, NewEmulator(&fakeKey{}, EmulatorConfig{}), Config{Encoding: encoding})
 			msg := bytes.Repeat([]byte{cmdEcho}, 1024)

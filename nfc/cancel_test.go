@@ -169,3 +169,120 @@ func TestCancelFetching(t *testing.T) {
 		t.Errorf("answer %x, %v", answer, err)
 	}
 }
+
+// tripwire is a card whose nth APDU ends a context, while it is with the card.
+type tripwire struct {
+	*Emulator
+	n, sent int
+	trip    func()
+	takes   time.Duration
+}
+
+func (c *tripwire) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
+	if c.sent++; c.sent == c.n {
+		c.trip()
+	}
+	time.Sleep(c.takes)
+	return c.Emulator.Transmit(ctx, apdu)
+}
+
+// tally is a handler that echoes, and counts how often it ran each message.
+type tally map[string]int
+
+func (h tally) Message(_ context.Context, msg []byte, _ func(byte)) []byte {
+	h[string(msg)]++
+	return append([]byte{0}, msg...)
+}
+
+// A context that ends at whatever moment of an exchange, of whatever kind,
+// leaves the card usable, and never has a message run twice.
+func TestCancelEverywhere(t *testing.T) {
+	told := Traits{Protocol: ProtocolT0}
+	for name, cfg := range map[string]EmulatorConfig{
+		"plain":               {},
+		"61xx":                {Quirks: Quirks{Fetched: true}},
+		"6Cxx":                {Quirks: Quirks{ExactLe: true, NeedLe: true}},
+		"T=0":                 {Quirks: Quirks{T0: true}, Traits: told},
+		"T=0, put off":        {Quirks: Quirks{T0: true, PutOff: 5}, Traits: told},
+		"put off":             {Quirks: Quirks{PutOff: 5, Fetched: true}},
+		"put off, no cancel":  {Quirks: Quirks{PutOff: 5}, NoCancel: true},
+		"no chaining":         {Quirks: Quirks{NoChaining: SWChainingNotSupported}},
+		"no chaining, no ext": {Quirks: Quirks{NoChaining: SWChainingNotSupported}, ShortOnly: true},
+		"extended":            {Traits: Traits{MaxAPDU: 65538}},
+		"extended refused":    {Traits: Traits{MaxAPDU: 65538, ATR: atrExtended}, ShortOnly: true},
+		"endless":             {Quirks: Quirks{Endless: EndlessData}},
+		"small frames":        {Quirks: Quirks{MaxFrame: 64}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := 1; ; n++ {
+				tripped := false
+				synctest.Test(t, func(t *testing.T) { tripped = cancelAt(t, cfg, n) })
+				if !tripped {
+					break
+				}
+			}
+		})
+	}
+}
+
+// cancelAt cancels an exchange at its nth APDU and says whether it had as many.
+func cancelAt(t *testing.T, cfg EmulatorConfig, n int) (tripped bool) {
+	ran := tally{}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	card := &tripwire{Emulator: NewEmulator(ran, cfg), takes: time.Millisecond}
+	a := open(t, card, Config{Drain: 500 * time.Millisecond, MaxAnswer: 2048})
+	card.sent, card.n = 0, n
+	card.trip = func() { tripped = true; cancel(errCalledOff) }
+	start := time.Now()
+	answer, err := a.Exchange(ctx, pattern(700))
+	endless, none := cfg.Quirks.Endless != EndlessNot, cfg.Quirks.NoChaining != 0 && cfg.ShortOnly
+	if err != nil && !errors.Is(err, errCalledOff) && !(endless && errors.Is(err, ErrProtocol)) && !(none && errors.Is(err, SWChainingNotSupported)) {
+		t.Errorf("at APDU %d: %v", n, err)
+	}
+	if err == nil && len(answer) != 701 {
+		t.Errorf("at APDU %d: answer of %d bytes", n, len(answer))
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("at APDU %d: took %v", n, took)
+	}
+	card.n = 0
+	if answer, err := a.Exchange(t.Context(), []byte{1}); err == nil && len(answer) != 2 || err != nil && !endless {
+		t.Errorf("after APDU %d: answer %x, %v", n, answer, err)
+	}
+	for msg, times := range ran {
+		if times > 1 {
+			t.Errorf("at APDU %d: %d bytes were run %d times", n, len(msg), times)
+		}
+	}
+	return tripped
+}
+
+// A caller that leaves while the applet is selected again has nothing sent in
+// its name.
+func TestCancelReselect(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	selects, messages := 0, 0
+	card := cardFunc(func(_ context.Context, apdu []byte) ([]byte, error) {
+		if apdu[1] == INSSelect {
+			if selects++; selects == 2 {
+				cancel(errCalledOff)
+			}
+			return []byte("FIDO_2_0\x90\x00"), nil
+		}
+		if messages++; messages == 1 {
+			return []byte{0x69, 0x85}, nil
+		}
+		return []byte{0, 0x90, 0x00}, nil
+	})
+	a := open(t, card, Config{})
+	_, err := a.Exchange(ctx, []byte{4})
+	wantError(t, err, "message", SWConditionsNotSatisfied)
+	_, err = a.Exchange(ctx, []byte{4})
+	wantError(t, err, "message", errCalledOff)
+	if selects != 2 || messages != 1 {
+		t.Errorf("%d SELECTs and %d messages sent", selects, messages)
+	}
+	if _, err := a.Exchange(t.Context(), []byte{4}); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,13 +26,17 @@ func (e *Emulator) answer(ctx context.Context, apdu []byte) (Response, error) {
 			return Response{}, err
 		}
 	}
-	chain, rest := e.chain, e.rest
-	e.chain, e.rest = nil, nil
+	chain, rest, held := e.chain, e.rest, e.held
+	e.chain, e.rest, e.held = nil, nil, nil
 	cmd, err := ParseCommand(apdu)
-	if err != nil || cmd.Extended && e.cfg.ShortOnly {
+	if err != nil || e.misfit(cmd, len(apdu)) {
 		return status(SWWrongLength)
 	}
 	switch {
+	case held.waitsFor(cmd):
+		return e.reply(cmd, held.Data, held.SW)
+	case cmd.CLA&ClassChain != 0 && e.cfg.Quirks.NoChaining != 0:
+		return status(e.cfg.Quirks.NoChaining)
 	case cmd.INS == INSGetResponse && (cmd.CLA == ClassISO || cmd.CLA == ClassCTAP):
 		return e.getResponse(cmd, rest)
 	case cmd.INS == INSSelect && cmd.CLA == ClassISO:
@@ -45,17 +49,15 @@ func (e *Emulator) answer(ctx context.Context, apdu []byte) (Response, error) {
 	return status(SWClaNotSupported)
 }
 
-// reply sends data as far as the command's Ne allows and keeps the rest for
-// GET RESPONSE. A command without Le gets what its form can carry.
+// reply sends data as far as the command and its Ne allow and keeps the rest
+// for GET RESPONSE.
 func (e *Emulator) reply(cmd Command, data []byte, sw StatusWord) (Response, error) {
-	ne := cmd.Ne
-	switch {
-	case ne != 0:
-	case cmd.Extended:
-		ne = maxExtendedNe
-	default:
-		ne = maxShortNe
+	if e.wrongLe(cmd, len(data)) {
+		cmd.Data = bytes.Clone(cmd.Data)
+		e.held = &held{cmd, Response{Data: data, SW: sw}}
+		return status(rightLength(len(data)))
 	}
+	ne := e.room(cmd)
 	if len(data) <= ne {
 		return Response{Data: data, SW: sw}, nil
 	}
@@ -70,6 +72,9 @@ func (e *Emulator) getResponse(cmd Command, rest *Response) (Response, error) {
 		return status(SWConditionsNotSatisfied)
 	case cmd.P1 != 0 || cmd.P2 != 0:
 		return status(SWIncorrectP1P2)
+	case rest.SW == remaining(endlessOffer):
+		e.rest = rest
+		return *rest, nil
 	}
 	return e.reply(cmd, rest.Data, rest.SW)
 }
@@ -175,12 +180,16 @@ func (e *Emulator) settle(ctx context.Context, cmd Command, patience time.Durati
 	if err != nil {
 		return Response{}, err
 	}
-	if !there {
-		return Response{Data: []byte{byte(j.status.Load())}, SW: SWPending}, nil
+	if !there || e.putsOff(cmd) {
+		return e.reply(cmd, []byte{byte(j.status.Load())}, SWPending)
 	}
 	e.job = nil
-	if len(j.answer) == 0 {
+	switch {
+	case len(j.answer) == 0:
 		return status(SWNoPreciseDiagnosis)
+	case e.cfg.Quirks.Endless != EndlessNot:
+		e.rest = offer(e.cfg.Quirks.Endless)
+		return *e.rest, nil
 	}
 	return e.reply(cmd, j.answer, SWOK)
 }

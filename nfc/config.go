@@ -11,12 +11,22 @@ import (
 type Encoding int
 
 const (
+	// EncodingAuto begins with short APDUs and finds out what reader and card
+	// are good for, from the card's [Traits], from harmless SELECTs, and from
+	// what the card refuses. A message goes out again, in another form, only
+	// when the card has refused its form and so cannot have run it.
+	EncodingAuto Encoding = iota
 	// EncodingShort sends short APDUs: a long message is chained, a long
 	// answer is fetched with GET RESPONSE (CTAP 2.3 §11.3.6).
-	EncodingShort Encoding = iota
+	EncodingShort
 	// EncodingExtended sends each message in one APDU with extended lengths.
 	EncodingExtended
 )
+
+var encodingNames = map[Encoding]string{EncodingAuto: "auto", EncodingShort: "short", EncodingExtended: "extended"}
+
+// String is "auto", "short" or "extended".
+func (e Encoding) String() string { return encodingNames[e] }
 
 // Sizes of the parts of a chained message in bytes.
 const (
@@ -47,10 +57,11 @@ type Keepalive struct {
 // Config says how to speak to a card. The zero value is right for real cards;
 // the switches exist for odd readers and for replaying what others recorded.
 type Config struct {
-	// Encoding is short unless set.
+	// Encoding is found out unless set. With one that is set, every message is
+	// written as these switches say, whatever reader and card make of it.
 	Encoding Encoding
 	// ChunkSize is the most bytes of a message in one short APDU, 1 to
-	// [MaxChunkSize]. 0 is [DefaultChunkSize].
+	// [MaxChunkSize]. 0 is [DefaultChunkSize]. EncodingAuto may go below it.
 	ChunkSize int
 	// OmitLe leaves Le out of every command.
 	OmitLe bool
@@ -77,6 +88,10 @@ type Config struct {
 	// OnKeepalive, if set, is called from within Exchange for every status
 	// update until the exchange is cancelled. It must not call the applet.
 	OnKeepalive func(Keepalive)
+	// OnDecision, if set, is called from within Open and Exchange when
+	// EncodingAuto decides on its [Manner] or changes it, and while another
+	// program keeps the card. It must not call the applet, but for Manner.
+	OnDecision func(Decision)
 }
 
 // withDefaults fills in what is zero and refuses what cannot be meant.
@@ -102,10 +117,13 @@ func set[T comparable](v *T, def T) {
 	}
 }
 
+// auto says whether the applet finds out how to speak.
+func (c Config) auto() bool { return c.Encoding == EncodingAuto }
+
 // opening is the commands that open the applet.
 func (c Config) opening() ([]Command, error) {
 	if c.Opening == nil {
-		return []Command{c.command(Command{CLA: ClassISO, INS: INSSelect, P1: P1ByName, Data: AID})}, nil
+		return []Command{c.command(selectCommand())}, nil
 	}
 	var cmds []Command
 	for i, apdu := range c.Opening {
@@ -121,9 +139,13 @@ func (c Config) opening() ([]Command, error) {
 	return cmds, nil
 }
 
+func selectCommand() Command {
+	return Command{CLA: ClassISO, INS: INSSelect, P1: P1ByName, Data: AID}
+}
+
 // message is the NFCCTAP_MSG that carries msg (CTAP 2.3 §11.3.7.1).
-func (c Config) message(msg []byte) Command {
-	cmd := Command{CLA: ClassCTAP, INS: INSMessage, Data: msg, Extended: c.Encoding == EncodingExtended}
+func (c Config) message(msg []byte, extended bool) Command {
+	cmd := Command{CLA: ClassCTAP, INS: INSMessage, Data: msg, Extended: extended}
 	if !c.NoPoll {
 		cmd.P1 = P1Poll
 	}
@@ -131,8 +153,8 @@ func (c Config) message(msg []byte) Command {
 }
 
 // poll is the NFCCTAP_GETRESPONSE (CTAP 2.3 §11.3.7.2): p1 is 0, or P1Cancel.
-func (c Config) poll(p1 byte) Command {
-	return c.command(Command{CLA: ClassCTAP, INS: INSPoll, P1: p1, Extended: c.Encoding == EncodingExtended})
+func (c Config) poll(p1 byte, extended bool) Command {
+	return c.command(Command{CLA: ClassCTAP, INS: INSPoll, P1: p1, Extended: extended})
 }
 
 // command asks for all of the answer, unless Le is to be left out.

@@ -15,6 +15,11 @@
 //	var sw nfc.StatusWord
 //	if errors.As(err, &sw) && sw == nfc.SWInsNotSupported { ... a U2F-only key ... }
 //
+// Readers and cards differ in what they take: short or extended lengths, parts
+// of 240 bytes or less, an Le or none. An applet finds that out by itself,
+// remembers it, and tells ([Applet.Manner], [Config.OnDecision]). An emulator
+// can be made to differ in the same ways ([Quirks]).
+//
 // The byte strings that Exchange carries are CTAP2 messages, a command byte
 // or status byte followed by CBOR. This package never looks inside them.
 package nfc

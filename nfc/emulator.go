@@ -55,6 +55,11 @@ type EmulatorConfig struct {
 	ShortOnly bool
 	// NoCancel refuses a cancel with 6A86, as CTAP 2.2 let cards do.
 	NoCancel bool
+
+	// Traits is what the card answers when an applet asks for them.
+	Traits Traits
+	// Quirks are the ways of readers and of cards that are less good.
+	Quirks Quirks
 }
 
 // Emulator is the card's end: the FIDO applet of CTAP 2.3 §11.3 in front of a
@@ -76,6 +81,7 @@ type Emulator struct {
 	selected bool
 	chain    *Command  // the parts so far, nil if there is no chain
 	rest     *Response // what GET RESPONSE has still to fetch, nil if nothing
+	held     *held     // what the same command with the right Le fetches, nil if nothing
 	job      *job      // the request under way, nil if none
 }
 
@@ -120,6 +126,9 @@ func (e *Emulator) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 	}
 	return resp.Bytes(), nil
 }
+
+// Traits is [EmulatorConfig.Traits].
+func (e *Emulator) Traits(context.Context) (Traits, error) { return e.cfg.Traits, nil }
 
 func (e *Emulator) power() context.Context {
 	e.mu.Lock()
@@ -189,5 +198,5 @@ func (e *Emulator) darken(cause error) {
 // forget drops all state. The field is off, so the job is cancelled already.
 func (e *Emulator) forget() {
 	_ = e.drop(context.Background())
-	e.selected, e.chain, e.rest = false, nil, nil
+	e.selected, e.chain, e.rest, e.held = false, nil, nil, nil
 }

@@ -11,6 +11,9 @@ import (
 var (
 	// ErrGone says that the card has left the field, or its reader the machine.
 	ErrGone = errors.New("the card is gone")
+	// ErrTransmission says that a command or its answer was lost on the way
+	// between reader and card. Whether the card has run it is not known.
+	ErrTransmission = errors.New("a command or its answer was lost on the way")
 	// ErrClosed says that the applet, the card or the emulator was closed.
 	ErrClosed = errors.New("closed")
 	// ErrTimeout says that the card worked for longer than [Config.Timeout].

@@ -3,7 +3,9 @@ package nfc
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,6 +79,36 @@ func TestExchangeAfterFault(t *testing.T) {
 	}
 }
 
+// TestAnotherAppletInBetween: a refusal that shows that another applet was
+// selected, or ours still at work, is mended at once, and once only. One to the
+// first message after a SELECT is the card's own.
+func TestAnotherAppletInBetween(t *testing.T) {
+	const msg = "80108000010400"
+	for _, sw := range []string{"6d00", "6e00", "6986", "6985"} {
+		card := play(t, msg, "009000", msg, sw, selectHex, "5532465f56329000", msg, "00aa9000",
+			msg, sw, selectHex, "5532465f56329000", msg, sw,
+			selectHex, "5532465f56329000", msg, sw)
+		a := open(t, card, Config{})
+		for i, want := range []string{"00", "00aa"} {
+			answer, err := a.Exchange(t.Context(), []byte{4})
+			if got := hex.EncodeToString(answer); err != nil || got != want {
+				t.Errorf("%s, message %d: %s, %v", sw, i, got, err)
+			}
+		}
+		for range 2 {
+			if _, err := a.Exchange(t.Context(), []byte{4}); fmt.Sprintf("%x", uint16(statusOf(err))) != sw {
+				t.Errorf("%s: %v", sw, err)
+			}
+		}
+		card.finish()
+	}
+}
+
+func statusOf(err error) (sw StatusWord) {
+	errors.As(err, &sw)
+	return sw
+}
+
 // A message that cannot be written is the caller's fault and not the card's.
 func TestExchangeTooLong(t *testing.T) {
 	card := play(t, "8010800000000104 0000", "009000")
@@ -104,7 +136,7 @@ func TestChainFaults(t *testing.T) {
 			card := play(t, "9010800002 0101", "9000", "9010800002 0101", "",
 				selectHex, "5532465f56329000", "80108000010400", "009000")
 			card.steps[2].answer, card.steps[2].err = c.fault.answer, c.fault.err
-			a := open(t, card, Config{ChunkSize: 2})
+			a := open(t, card, Config{Encoding: EncodingShort, ChunkSize: 2})
 			_, err := a.Exchange(t.Context(), bytes.Repeat([]byte{1}, 6))
 			if !errors.Is(err, c.kind) {
 				t.Errorf("error %v, want %v", err, c.kind)

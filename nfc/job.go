@@ -13,6 +13,7 @@ type job struct {
 	done   chan struct{} // closed when answer is there
 	answer []byte
 	lost   bool // nobody will fetch the answer
+	rounds int  // of 9100 that the client was put off with, the handler being done
 }
 
 // start sets the handler to work, under the field and not under the command

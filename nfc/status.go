@@ -26,6 +26,7 @@ const (
 	SWNotFound               StatusWord = 0x6A82 // no such applet
 	SWNotEnoughMemory        StatusWord = 0x6A84
 	SWIncorrectP1P2          StatusWord = 0x6A86
+	SWWrongLc                StatusWord = 0x6A87
 	SWReferenceNotFound      StatusWord = 0x6A88
 	SWWrongP1P2              StatusWord = 0x6B00
 	SWInsNotSupported        StatusWord = 0x6D00
@@ -56,6 +57,7 @@ var statusText = map[StatusWord]string{
 	SWNotFound:               "applet not found",
 	SWNotEnoughMemory:        "not enough memory",
 	SWIncorrectP1P2:          "incorrect P1 or P2",
+	SWWrongLc:                "Lc does not go with P1 and P2",
 	SWReferenceNotFound:      "referenced data not found",
 	SWWrongP1P2:              "wrong P1 or P2",
 	SWInsNotSupported:        "instruction not supported",
@@ -96,9 +98,14 @@ func (sw StatusWord) count(sw1 byte) (int, bool) {
 }
 
 // remaining is the 61xx word for n more bytes.
-func remaining(n int) StatusWord {
+func remaining(n int) StatusWord { return counted(swRemaining, n) }
+
+// rightLength is the 6Cxx word for an Le of n.
+func rightLength(n int) StatusWord { return counted(swRightLength, n) }
+
+func counted(sw1, n int) StatusWord {
 	if n >= maxShortNe {
 		n = 0
 	}
-	return swRemaining<<8 | StatusWord(n)
+	return StatusWord(sw1<<8 | n)
 }

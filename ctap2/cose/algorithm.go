@@ -2,7 +2,8 @@
 // public keys as maps with integer labels, and algorithm identifiers.
 //
 //	key, err := cose.Parse(b)
-//	pub, err := key.Public() // *ecdsa.PublicKey, ed25519.PublicKey or *rsa.PublicKey
+//	err = key.Verify(message, signature)
+//	der, err := key.SPKI() // for the relying party
 package cose
 
 import "fmt"

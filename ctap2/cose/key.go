@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
+
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
@@ -77,8 +79,12 @@ func Parse(b []byte) (Key, error) {
 
 // ParseFirst reads the COSE_Key at the start of b and returns the bytes after
 // it. Members it does not know are skipped; a key type it does not know leaves
-// only Type and Alg set.
+// only Type and Alg set. Ed25519 keys in the form that one browser mangled them
+// to are read too.
 func ParseFirst(b []byte) (key Key, rest []byte, err error) {
+	if isMangled(b) {
+		return parseMangled(b)
+	}
 	var m map[int64]wire.Raw
 	rest, err = wire.DecodeFirst(b, &m)
 	if err != nil {
@@ -167,9 +173,9 @@ func (k *Key) UnmarshalCBOR(b []byte) error {
 	return nil
 }
 
-// Public returns the key as an [*ecdsa.PublicKey], [ed25519.PublicKey] or
-// [*rsa.PublicKey], checked to be on its curve. Other keys are
-// [ErrUnsupported].
+// Public returns the key as an [*ecdsa.PublicKey], [ed25519.PublicKey],
+// [*rsa.PublicKey] or [*mldsa.PublicKey], checked to be on its curve and of its
+// size. Other keys are [ErrUnsupported].
 func (k Key) Public() (crypto.PublicKey, error) {
 	switch {
 	case k.Type == TypeEC2:
@@ -181,6 +187,8 @@ func (k Key) Public() (crypto.PublicKey, error) {
 		return ed25519.PublicKey(k.X), nil
 	case k.Type == TypeRSA:
 		return k.rsa()
+	case k.Type == TypeAKP:
+		return k.mldsa()
 	}
 	return nil, fmt.Errorf("%w: type %d, curve %d, %v", ErrUnsupported, k.Type, k.Curve, k.Alg)
 }
@@ -252,14 +260,18 @@ func KeyAgreement(pub *ecdh.PublicKey) Key {
 	return Key{Type: TypeEC2, Alg: ECDHES, Curve: CurveP256, X: p[1:33], Y: p[33:65]}
 }
 
-// FromPublic is the COSE form of an ECDSA key on a NIST curve or of an Ed25519
-// key, labelled with alg. Other keys are [ErrUnsupported].
+// FromPublic is the COSE form of an ECDSA key on a NIST curve, of an Ed25519, an
+// RSA or an ML-DSA key, labelled with alg. Other keys are [ErrUnsupported].
 func FromPublic(pub crypto.PublicKey, alg Algorithm) (Key, error) {
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		return fromECDSA(pub, alg)
 	case ed25519.PublicKey:
 		return Key{Type: TypeOKP, Alg: alg, Curve: CurveEd25519, X: pub}, nil
+	case *rsa.PublicKey:
+		return Key{Type: TypeRSA, Alg: alg, N: pub.N.Bytes(), E: big.NewInt(int64(pub.E)).Bytes()}, nil
+	case *mldsa.PublicKey:
+		return Key{Type: TypeAKP, Alg: alg, Pub: pub.Bytes()}, nil
 	}
 	return Key{}, fmt.Errorf("%w: %T", ErrUnsupported, pub)
 }

@@ -24,6 +24,11 @@ func Open(ctx context.Context, path string) (*Conn, error) {
 	return nil, fmt.Errorf("hidraw: open %s: %w", path, ErrUnsupported)
 }
 
+// Watch returns an error that wraps [ErrUnsupported].
+func Watch(ctx context.Context, root string, changed func()) error {
+	return fmt.Errorf("hidraw: watch: %w", ErrUnsupported)
+}
+
 // ReportSize returns 0.
 func (c *Conn) ReportSize() int { return 0 }
 

@@ -8,9 +8,13 @@ import (
 	"github.com/touchstone-fido/touchstone/ctaphid"
 )
 
-var builtin = library{list: enumerate, open: openHandle, present: present, whyNot: whyNot}
+var builtin = library{
+	list: enumerate,
+	open: openHandle,
+	at:   func(string) surroundings { return registry{} },
+}
 
-func enumerate(string, func([]byte) (int, error)) ([]Device, error) {
+func enumerate(string, describer) ([]Device, error) {
 	infos, err := hid.Enumerate(0, 0)
 	if err != nil {
 		return nil, err
@@ -23,7 +27,12 @@ func enumerate(string, func([]byte) (int, error)) ([]Device, error) {
 	return found, nil
 }
 
-func present(path string) bool {
+// registry is what the library itself tells of devices.
+type registry struct{}
+
+func (registry) settle(Device) error { return nil }
+
+func (registry) present(path string) bool {
 	infos, err := hid.Enumerate(0, 0)
 	for _, i := range infos {
 		if i.Path == path {
@@ -33,9 +42,11 @@ func present(path string) bool {
 	return err != nil
 }
 
-func whyNot(path string) error {
-	if !present(path) {
+func (r registry) obstacle(path string) error {
+	if !r.present(path) {
 		return ctaphid.ErrGone
 	}
 	return elevation()
 }
+
+func (registry) restore(string) error { return nil }

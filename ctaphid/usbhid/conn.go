@@ -35,13 +35,13 @@ const (
 // Conn is an open interface. One goroutine owns all reads and keeps what comes
 // until somebody asks for it.
 type Conn struct {
-	dev     handle
-	path    string
-	system  system
-	present func() bool // whether the system still lists the device
+	dev    handle
+	path   string
+	system system
+	around surroundings
 
-	reports chan []byte
-	lost    atomic.Bool   // a report was dropped; none is taken until that is told
+	reports chan []byte   // nil where some are missing
+	lost    atomic.Bool   // there was no room in it; no report is taken until that is told
 	ended   chan struct{} // closed when the reader has returned
 	endErr  error         // why, valid after ended
 
@@ -49,21 +49,25 @@ type Conn struct {
 	once    sync.Once
 	err     error // of closing
 
-	writing sync.Mutex
-	out     []byte
+	turn chan struct{} // holds a token while a report is sent, and for good once closed
+	out  []byte        // of the holder of the turn
 }
 
-var _ ctaphid.ReportConn = (*Conn)(nil)
+var (
+	_ ctaphid.ReportConn   = (*Conn)(nil)
+	_ ctaphid.ReportPoller = (*Conn)(nil)
+)
 
-func newConn(dev handle, path string, sys system, present func() bool) *Conn {
+func newConn(dev handle, path string, sys system, around surroundings) *Conn {
 	if sys.oneCall {
 		dev = &oneCall{handle: dev}
 	}
 	c := &Conn{
-		dev: dev, path: path, system: sys, present: present,
+		dev: dev, path: path, system: sys, around: around,
 		reports: make(chan []byte, queued),
 		ended:   make(chan struct{}),
 		closing: make(chan struct{}),
+		turn:    make(chan struct{}, 1),
 	}
 	go c.read()
 	return c
@@ -75,16 +79,34 @@ func (c *Conn) read() {
 	defer close(c.ended)
 	buf := make([]byte, maxReport)
 	for !c.isClosing() {
-		n, err := c.dev.ReadTimeout(buf, int(c.system.slice/time.Millisecond))
-		if err != nil {
-			c.endErr = c.failed("read", err)
+		if err := c.take(buf); err != nil {
+			c.endErr = c.failed("read", c.system.unexplained(err))
 			return
-		}
-		if n > 0 {
-			c.enqueue(buf[:n])
 		}
 	}
 	c.endErr = c.failed("read", ctaphid.ErrClosed)
+}
+
+// take waits for a report and takes what else is in the library's queue. If that
+// was full, older reports may be missing.
+func (c *Conn) take(buf []byte) error {
+	var burst [][]byte
+	var err error
+	for wait := c.system.slice; len(burst) < c.system.queue; wait = 0 {
+		var n int
+		n, err = c.dev.ReadTimeout(buf, int(wait/time.Millisecond))
+		if n == 0 || err != nil {
+			break
+		}
+		burst = append(burst, slices.Clone(buf[:n]))
+	}
+	if len(burst) == c.system.queue {
+		c.enqueue(nil)
+	}
+	for _, report := range burst {
+		c.enqueue(report)
+	}
+	return err
 }
 
 // enqueue keeps a report. When there is no room it drops that and all that
@@ -94,7 +116,7 @@ func (c *Conn) enqueue(report []byte) {
 		return
 	}
 	select {
-	case c.reports <- slices.Clone(report):
+	case c.reports <- report:
 	default:
 		c.lost.Store(true)
 	}
@@ -123,6 +145,28 @@ func (c *Conn) ReadReport(ctx context.Context, p []byte) (int, error) {
 	}
 }
 
+// PollReport returns the oldest report that was not read yet, 0 and no error if
+// there is none. It passes over gaps: who asks what is left of earlier requests
+// misses nothing.
+func (c *Conn) PollReport(p []byte) (int, error) {
+	if c.isClosing() {
+		return 0, c.failed("read", ctaphid.ErrClosed)
+	}
+	for {
+		select {
+		case r := <-c.reports:
+			if r != nil {
+				return c.deliver(p, r)
+			}
+			continue
+		default:
+		}
+		if !c.lost.Swap(false) {
+			return 0, nil
+		}
+	}
+}
+
 // last returns what had come before reading ended, then why it ended.
 func (c *Conn) last(p []byte) (int, error) {
 	select {
@@ -134,43 +178,27 @@ func (c *Conn) last(p []byte) (int, error) {
 }
 
 func (c *Conn) deliver(p, report []byte) (int, error) {
-	if len(p) < len(report) {
+	switch {
+	case report == nil:
+		return 0, c.failed("read", ErrOverrun)
+	case len(p) < len(report):
 		return 0, c.failed("read", io.ErrShortBuffer)
 	}
 	return copy(p, report), nil
 }
 
-// WriteReport sends one report. The library waits up to a second for the
-// device, and ctx cannot shorten that.
-func (c *Conn) WriteReport(ctx context.Context, p []byte) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if c.isClosing() {
-		return c.failed("write", ctaphid.ErrClosed)
-	}
-	c.out = c.system.frame(c.out[:0], p)
-	n, err := c.dev.Write(c.out)
-	if err == nil && n < len(c.out) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return c.failed("write", err)
-	}
-	return nil
-}
-
-// Close ends waiting reads at once, waits until the library has left the calls
-// that are under way, and gives the interface back to the system.
+// Close ends waiting calls at once, waits until the library has left those that
+// are under way, a second at most, and gives the interface back to the system.
+// The error is an [*UnboundError] if the system does not take it.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
 		close(c.closing)
 		<-c.ended
-		c.writing.Lock()
-		defer c.writing.Unlock()
-		c.err = c.dev.Close()
+		c.turn <- struct{}{}
+		c.err = errors.Join(c.dev.Close(), c.around.restore(c.path))
+		if c.err != nil {
+			c.err = fmt.Errorf("usbhid: close %s: %w", c.path, c.err)
+		}
 	})
 	return c.err
 }
@@ -194,7 +222,7 @@ func (c *Conn) failed(op string, err error) error {
 	case c.isClosing():
 		err = ctaphid.ErrClosed
 	case gone:
-		err = fmt.Errorf("%w (%w)", ctaphid.ErrGone, err)
+		err = ctaphid.ErrGone
 	}
 	return fmt.Errorf("usbhid: %s %s: %w", op, c.path, err)
 }
@@ -204,7 +232,7 @@ func (c *Conn) failed(op string, err error) error {
 func (c *Conn) left() bool {
 	end := time.After(leaving)
 	for !c.isClosing() {
-		if !c.present() {
+		if !c.around.present(c.path) {
 			return true
 		}
 		select {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +21,8 @@ var errLibrary = errors.New("hidapi: hid_error is not implemented yet")
 // fakeKey stands where the library's device does, and notes what would have
 // crashed that.
 type fakeKey struct {
-	in        chan []byte   // to the host; empty is a packet without content
+	in        chan []byte   // to the host when that waits; empty is a packet without content
+	queue     chan []byte   // what the library has when nobody waits
 	unplugged chan struct{} // closed when it was pulled out
 	write     func(b []byte) (int, error)
 
@@ -36,6 +38,7 @@ type fakeKey struct {
 func newFakeKey() *fakeKey {
 	return &fakeKey{
 		in:        make(chan []byte),
+		queue:     make(chan []byte, 100),
 		unplugged: make(chan struct{}),
 		write:     func(b []byte) (int, error) { return len(b), nil },
 	}
@@ -68,6 +71,14 @@ func (k *fakeKey) Write(b []byte) (int, error) {
 func (k *fakeKey) ReadTimeout(b []byte, milliseconds int) (int, error) {
 	k.enter(&k.reads, &k.writes, "read")
 	defer k.reads.Add(-1)
+	if milliseconds == 0 {
+		select {
+		case r := <-k.queue:
+			return copy(b, r), nil
+		default:
+			return 0, nil
+		}
+	}
 	select {
 	case r := <-k.in:
 		return copy(b, r), nil
@@ -88,18 +99,47 @@ func (k *fakeKey) Close() error {
 	return nil
 }
 
-func (k *fakeKey) present() bool {
-	select {
-	case <-k.unplugged:
-		return false
-	default:
-		return true
-	}
+// fakeSurroundings is a system with one device. What is not set goes well.
+type fakeSurroundings struct {
+	listed func() bool
+	// errors of the methods
+	settled, reason, restored error
+
+	calls []string
+}
+
+func (f *fakeSurroundings) present(string) bool { return f.listed == nil || f.listed() }
+
+func (f *fakeSurroundings) settle(Device) error {
+	f.calls = append(f.calls, "settle")
+	return f.settled
+}
+
+func (f *fakeSurroundings) obstacle(string) error {
+	f.calls = append(f.calls, "obstacle")
+	return f.reason
+}
+
+func (f *fakeSurroundings) restore(string) error {
+	f.calls = append(f.calls, "restore")
+	return f.restored
+}
+
+// here is where the key is listed until it is pulled out.
+func (k *fakeKey) here() *fakeSurroundings {
+	return &fakeSurroundings{listed: func() bool {
+		select {
+		case <-k.unplugged:
+			return false
+		default:
+			return true
+		}
+	}}
 }
 
 // open connects to the key. The connection is closed with the test.
 func (k *fakeKey) open(t *testing.T, goos string) *Conn {
-	c := newConn(k, "1-1:1.0", systemFor(goos), k.present)
+	c := newConn(k, "1-1:1.0", systemFor(goos), k.here())
 	t.Cleanup(func() { k.finish(t, c) })
 	return c
 }
@@ -125,63 +165,6 @@ func report(first byte) []byte {
 	b := make([]byte, 64)
 	b[0] = first
 	return b
-}
-
-func TestWriteReport(t *testing.T) {
-	packet := append([]byte{0x00, 0x00, 0x00, 0x01, 0x86}, make([]byte, 59)...) // a channel that begins with zero
-	tests := []struct {
-		goos string
-		want []byte
-	}{
-		{"linux", append([]byte{0}, packet...)},
-		{"darwin", append([]byte{0}, packet...)},
-		{"windows", packet},
-	}
-	for _, tt := range tests {
-		t.Run(tt.goos, func(t *testing.T) {
-			k := newFakeKey()
-			c := k.open(t, tt.goos)
-			for range 2 {
-				if err := c.WriteReport(t.Context(), packet); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, got := range k.wrote {
-				if !bytes.Equal(got, tt.want) {
-					t.Errorf("got %x, want %x", got, tt.want)
-				}
-			}
-		})
-	}
-}
-
-func TestWriteReportFails(t *testing.T) {
-	tests := []struct {
-		name      string
-		n         int
-		err       error
-		unplugged bool
-		want      error
-	}{
-		{"short", 64, nil, false, io.ErrShortWrite},
-		{"stuck", 0, errLibrary, false, errLibrary},
-		{"unplugged", 0, errLibrary, true, ctaphid.ErrGone},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, k *fakeKey) {
-				k.write = func([]byte) (int, error) { return tt.n, tt.err }
-				c := k.open(t, "linux")
-				if tt.unplugged {
-					close(k.unplugged)
-				}
-				err := c.WriteReport(t.Context(), report(1))
-				if !errors.Is(err, tt.want) || errors.Is(err, ctaphid.ErrGone) != tt.unplugged {
-					t.Errorf("got %v, want %v", err, tt.want)
-				}
-			})
-		})
-	}
 }
 
 func TestReadReport(t *testing.T) {
@@ -262,6 +245,78 @@ func TestOverrun(t *testing.T) {
 	})
 }
 
+// TestLibraryOverrun: the library's queue is found full, so that what was before
+// may be missing. One report less, and nothing is.
+func TestLibraryOverrun(t *testing.T) {
+	for goos, size := range map[string]int{"linux": 32, "darwin": 32, "windows": 64} {
+		for _, full := range []bool{false, true} {
+			bubble(t, func(t *testing.T, k *fakeKey) {
+				c := k.open(t, goos)
+				rest := size - 2
+				if full {
+					rest++
+				}
+				for i := range rest {
+					k.queue <- report(byte(i + 1))
+				}
+				k.in <- report(0)
+				p := make([]byte, 64)
+				if full {
+					if n, err := c.ReadReport(t.Context(), p); !errors.Is(err, ErrOverrun) {
+						t.Errorf("%s: got %x, %v in the gap", goos, p[:n], err)
+					}
+				}
+				for i := range rest + 1 {
+					if n, err := c.ReadReport(t.Context(), p); err != nil || p[0] != byte(i) {
+						t.Fatalf("%s: report %d: got %x, %v", goos, i, p[:n], err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestPollReport(t *testing.T) {
+	bubble(t, func(t *testing.T, k *fakeKey) {
+		c := k.open(t, "linux")
+		p := make([]byte, 64)
+		poll := func(want []byte, wantErr error) {
+			t.Helper()
+			synctest.Wait()
+			n, err := c.PollReport(p)
+			if !bytes.Equal(p[:n], want) || !errors.Is(err, wantErr) {
+				t.Errorf("got %x, %v, want %x, %v", p[:n], err, want, wantErr)
+			}
+		}
+		poll(nil, nil)
+		k.in <- report(1)
+		k.in <- []byte{2, 2, 2}
+		poll(report(1), nil)
+		poll([]byte{2, 2, 2}, nil)
+		poll(nil, nil)
+
+		for range queued + 20 { // more than there is room for
+			k.in <- report(3)
+		}
+		for range queued {
+			poll(report(3), nil)
+		}
+		poll(nil, nil)
+		k.in <- report(4)
+		poll(report(4), nil)
+
+		for range 31 { // the library's queue full
+			k.queue <- report(5)
+		}
+		k.in <- report(5)
+		poll(report(5), nil)
+
+		k.in <- report(6)
+		c.Close()
+		poll(nil, ctaphid.ErrClosed)
+	})
+}
+
 func TestCloseDuringRead(t *testing.T) {
 	bubble(t, func(t *testing.T, k *fakeKey) {
 		c := k.open(t, "linux")
@@ -290,31 +345,19 @@ func TestCloseDuringRead(t *testing.T) {
 	})
 }
 
-func TestCloseDuringWrite(t *testing.T) {
-	k := newFakeKey()
-	entered, release := make(chan struct{}), make(chan struct{})
-	k.write = func([]byte) (int, error) {
-		close(entered)
-		<-release
-		return 0, errLibrary
-	}
-	c := k.open(t, "linux")
-	result := make(chan error)
-	go func() { result <- c.WriteReport(context.Background(), report(1)) }()
-	<-entered
-	closed := make(chan struct{})
-	go func() { c.Close(); close(closed) }()
-	<-c.ended // closing has begun and waits for the write
-	select {
-	case <-closed:
-		t.Error("closed during the write")
-	default:
-	}
-	close(release)
-	if err := <-result; !errors.Is(err, ctaphid.ErrClosed) {
-		t.Errorf("the write got %v", err)
-	}
-	<-closed
+func TestCloseTellsWhatIsLeft(t *testing.T) {
+	bubble(t, func(t *testing.T, k *fakeKey) {
+		around := &fakeSurroundings{restored: &UnboundError{Path: "1-1:1.0"}}
+		c := newConn(k, "1-1:1.0", systemFor("linux"), around)
+		for range 2 {
+			if err := c.Close(); !errors.Is(err, ErrUnbound) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if !k.closed.Load() || !slices.Equal(around.calls, []string{"restore"}) {
+			t.Errorf("closed %v, then %v", k.closed.Load(), around.calls)
+		}
+	})
 }
 
 func TestUnplug(t *testing.T) {
@@ -327,7 +370,7 @@ func TestUnplug(t *testing.T) {
 			t.Errorf("what had come before: %x, %v", p[0], err)
 		}
 		for range 2 {
-			if _, err := c.ReadReport(t.Context(), p); !errors.Is(err, ctaphid.ErrGone) || !errors.Is(err, errLibrary) {
+			if _, err := c.ReadReport(t.Context(), p); !errors.Is(err, ctaphid.ErrGone) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -347,11 +390,11 @@ func TestReadingFails(t *testing.T) {
 		t.Run(fmt.Sprint(tt.listed), func(t *testing.T) {
 			bubble(t, func(t *testing.T, k *fakeKey) {
 				start := time.Now()
-				present := func() bool { return time.Since(start) < tt.listed }
-				c := newConn(k, "1-1:1.0", systemFor("linux"), present)
+				around := &fakeSurroundings{listed: func() bool { return time.Since(start) < tt.listed }}
+				c := newConn(k, "1-1:1.0", systemFor("linux"), around)
 				close(k.unplugged)
 				_, err := c.ReadReport(t.Context(), make([]byte, 64))
-				if errors.Is(err, ctaphid.ErrGone) != tt.gone || !errors.Is(err, errLibrary) {
+				if errors.Is(err, ctaphid.ErrGone) != tt.gone || errors.Is(err, ErrUnexplained) == tt.gone {
 					t.Errorf("got %v", err)
 				}
 				k.finish(t, c)
@@ -362,7 +405,7 @@ func TestReadingFails(t *testing.T) {
 
 func TestCloseWhileFindingOut(t *testing.T) {
 	bubble(t, func(t *testing.T, k *fakeKey) {
-		c := newConn(k, "1-1:1.0", systemFor("linux"), func() bool { return true })
+		c := newConn(k, "1-1:1.0", systemFor("linux"), &fakeSurroundings{})
 		close(k.unplugged)
 		synctest.Wait()
 		start := time.Now()
@@ -389,7 +432,7 @@ func closeAfter(t *testing.T, goos string, wait time.Duration) {
 	k.apart = goos == "windows"
 	sys := systemFor(goos)
 	sys.slice = time.Millisecond
-	c := newConn(k, "1-1:1.0", sys, k.present)
+	c := newConn(k, "1-1:1.0", sys, k.here())
 	var group sync.WaitGroup
 	group.Go(func() {
 		for p := make([]byte, 64); ; {

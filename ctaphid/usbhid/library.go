@@ -10,13 +10,25 @@ import (
 // one, builtin.
 type library struct {
 	missing error // why it can do nothing, nil if it can
-	list    func(root string, describe func([]byte) (int, error)) ([]Device, error)
+	list    func(root string, describe describer) ([]Device, error)
 	open    func(path string) (handle, error)
-	present func(path string) bool
-	whyNot  func(path string) error // what stands against opening, nil if nothing is known to
+	at      func(root string) surroundings
 }
 
-func (l library) devices(root string, describe func([]byte) (int, error)) ([]Device, error) {
+// surroundings is what the system knows and does about interfaces beside the
+// library.
+type surroundings interface {
+	// settle makes sure before opening that a device is what it was listed as.
+	settle(d Device) error
+	// obstacle tells what stood against opening, nil if nothing is known to.
+	obstacle(path string) error
+	// present reports whether the system still lists an interface.
+	present(path string) bool
+	// restore gives an interface its driver back, if closing has not.
+	restore(path string) error
+}
+
+func (l library) devices(root string, describe describer) ([]Device, error) {
 	if l.missing != nil {
 		return nil, fmt.Errorf("usbhid: list: %w", l.missing)
 	}
@@ -35,8 +47,7 @@ func (l library) openDevice(ctx context.Context, d Device) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("usbhid: open %s: %w", d.Path, err)
 	}
-	present := func() bool { return l.present(d.Path) }
-	return newConn(dev, d.Path, systemFor(runtime.GOOS), present), nil
+	return newConn(dev, d.Path, systemFor(runtime.GOOS), l.at(d.root)), nil
 }
 
 // handle opens a listed device. The library's own error says nothing, so that
@@ -50,12 +61,16 @@ func (l library) handle(d Device) (handle, error) {
 	case d.Err != nil:
 		return nil, d.Err
 	}
+	around := l.at(d.root)
+	if err := around.settle(d); err != nil {
+		return nil, err
+	}
 	dev, err := l.open(d.Path)
 	if err == nil {
 		return dev, nil
 	}
-	if reason := l.whyNot(d.Path); reason != nil {
+	if reason := around.obstacle(d.Path); reason != nil {
 		return nil, reason
 	}
-	return nil, err
+	return nil, systemFor(runtime.GOOS).unexplained(err)
 }

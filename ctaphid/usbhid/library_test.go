@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -12,40 +13,44 @@ import (
 func TestOpenDevice(t *testing.T) {
 	listed := Device{Path: "1-1:1.0", listed: true}
 	blocked := listed
-	blocked.Err = ErrUnbound
+	blocked.Err = ErrInUse
 	tests := []struct {
 		name    string
 		device  Device
 		missing error
+		around  fakeSurroundings
 		openErr error
-		reason  error
 		want    error
+		calls   []string
 	}{
-		{"good", listed, nil, nil, nil, nil},
-		{"not listed", Device{Path: "1-1:1.0"}, nil, nil, nil, ErrNotListed},
-		{"known to fail", blocked, nil, nil, nil, ErrUnbound},
-		{"not built", listed, ErrNotBuilt, nil, nil, ErrNotBuilt},
-		{"reason known", listed, nil, errLibrary, ctaphid.ErrGone, ctaphid.ErrGone},
-		{"reason unknown", listed, nil, errLibrary, nil, errLibrary},
+		{"good", listed, nil, fakeSurroundings{}, nil, nil, []string{"settle", "open"}},
+		{"not listed", Device{Path: "1-1:1.0"}, nil, fakeSurroundings{}, nil, ErrNotListed, nil},
+		{"known to fail", blocked, nil, fakeSurroundings{}, nil, ErrInUse, nil},
+		{"not built", listed, ErrNotBuilt, fakeSurroundings{}, nil, ErrNotBuilt, nil},
+		{"no key after all", listed, nil, fakeSurroundings{settled: ErrNotFIDO}, nil, ErrNotFIDO, []string{"settle"}},
+		{"reason known", listed, nil, fakeSurroundings{reason: ctaphid.ErrGone}, errLibrary, ctaphid.ErrGone, []string{"settle", "open", "obstacle"}},
+		{"reason unknown", listed, nil, fakeSurroundings{}, errLibrary, ErrUnexplained, []string{"settle", "open", "obstacle"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			opened := 0
+			around := &tt.around
 			l := library{
 				missing: tt.missing,
-				open:    func(string) (handle, error) { opened++; return newFakeKey(), tt.openErr },
-				present: func(string) bool { return true },
-				whyNot:  func(string) error { return tt.reason },
+				open: func(string) (handle, error) {
+					around.calls = append(around.calls, "open")
+					return newFakeKey(), tt.openErr
+				},
+				at: func(string) surroundings { return around },
 			}
 			c, err := l.openDevice(t.Context(), tt.device)
 			if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
+			if !slices.Equal(around.calls, tt.calls) {
+				t.Errorf("did %v, want %v", around.calls, tt.calls)
+			}
 			if err == nil {
 				c.Close()
-			}
-			if mayOpen := err == nil || tt.openErr != nil; mayOpen != (opened == 1) {
-				t.Errorf("the library was asked %d times", opened)
 			}
 		})
 	}
@@ -61,7 +66,7 @@ func TestDevices(t *testing.T) {
 	if _, err := none.devices("", nil); !errors.Is(err, ErrNotBuilt) {
 		t.Errorf("not built: %v", err)
 	}
-	l := library{list: func(string, func([]byte) (int, error)) ([]Device, error) { return nil, ErrNoUSB }}
+	l := library{list: func(string, describer) ([]Device, error) { return nil, ErrNoUSB }}
 	if _, err := l.devices("", nil); !errors.Is(err, ErrNoUSB) {
 		t.Errorf("could not look: %v", err)
 	}

@@ -17,9 +17,14 @@ const devicesDir = "sys/bus/usb/devices"
 
 // tree is where USB devices are read. The library names a device after the
 // interface's directory there, and knows no usages on Linux.
-type tree struct{ sysfs.Tree }
+type tree struct {
+	sysfs.Tree
+	root string
+	// bind has the kernel's driver take an interface of the device at a node.
+	bind func(node string, iface int) error
+}
 
-func newTree(root string) tree { return tree{sysfs.New(root)} }
+func newTree(root string) tree { return tree{Tree: sysfs.New(root), root: root} }
 
 // dir is the directory of an interface such as "1-1:1.0" or a device "1-1".
 func (t tree) dir(name string) string {
@@ -31,7 +36,7 @@ func (t tree) present(path string) bool {
 	return err == nil
 }
 
-func (t tree) list(describe func([]byte) (int, error)) ([]Device, error) {
+func (t tree) list(describe describer) ([]Device, error) {
 	if describe == nil {
 		return nil, errors.New("nothing to read report descriptors with")
 	}
@@ -59,23 +64,37 @@ const (
 	subclassNone = "00" // no boot protocol, so no keyboard and no mouse
 )
 
-// look describes a HID interface. It reports false for what is not a key.
-func (t tree) look(name string, describe func([]byte) (int, error)) (Device, bool) {
-	var d Device
-	size, err := 0, t.taken(name)
-	if raw := t.descriptor(name); raw != nil {
-		size, err = describe(raw)
-		if size == 0 && err == nil {
-			return d, false
-		}
-	} else if err == nil || !t.likeKey(name) {
-		return d, false
+// look describes a HID interface. It reports false for what is no key.
+func (t tree) look(name string, describe describer) (Device, bool) {
+	raw := t.descriptor(name)
+	if raw == nil {
+		return t.guess(name, describe)
+	}
+	size, err := describe(raw)
+	if size == 0 && err == nil {
+		return Device{}, false
 	}
 	if err == nil {
 		err = t.permitted(name)
 	}
-	d = t.identify(name)
+	d := t.identify(name)
 	d.ReportSize, d.Err = size, err
+	return d, true
+}
+
+// guess describes a HID interface that shows no report descriptor, if it could
+// be a key's: because a program has it, or because nobody has.
+func (t tree) guess(name string, describe describer) (Device, bool) {
+	err := t.taken(name)
+	if err == nil || !t.likeKey(name) {
+		return Device{}, false
+	}
+	d := t.identify(name)
+	if errors.Is(err, ErrUnbound) && t.permitted(name) == nil {
+		d.likely = &describe
+	} else {
+		d.Err = err
+	}
 	return d, true
 }
 
@@ -108,7 +127,7 @@ func (t tree) taken(name string) error {
 	driver, err := os.Readlink(filepath.Join(t.dir(name), "driver"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return ErrUnbound
+		return unbound(name, nil)
 	case err == nil && filepath.Base(driver) == "usbfs":
 		return ErrInUse
 	}
@@ -158,7 +177,7 @@ func (t tree) identify(name string) Device {
 	return Device{
 		Path: name, VendorID: hexAttribute(dir, "idVendor"), ProductID: hexAttribute(dir, "idProduct"),
 		Manufacturer: sysfs.Attribute(dir, "manufacturer"), Product: sysfs.Attribute(dir, "product"), Serial: sysfs.Attribute(dir, "serial"),
-		listed: true,
+		listed: true, root: t.root,
 	}
 }
 

@@ -35,7 +35,8 @@ type fakeTree struct {
 }
 
 func newFakeTree(t *testing.T) fakeTree {
-	f := fakeTree{t, tree{sysfs.Tree{Root: t.TempDir(), Access: func(string) error { return nil }}}}
+	root := t.TempDir()
+	f := fakeTree{t, tree{Tree: sysfs.Tree{Root: root, Access: func(string) error { return nil }}, root: root}}
 	f.must(os.MkdirAll(f.dir(""), 0o755))
 	return f
 }
@@ -60,13 +61,32 @@ func (f fakeTree) iface(name string, values map[string]string, driver, descripto
 	f.t.Helper()
 	f.attributes(name, values)
 	if driver != "" {
-		f.must(os.Symlink("../../../bus/usb/drivers/"+driver, filepath.Join(f.dir(name), "driver")))
+		f.drive(name, driver)
 	}
 	if descriptor != "" {
-		hid := filepath.Join(f.dir(name), "0003:1050:0407.0002")
-		f.must(os.Mkdir(hid, 0o755))
-		f.must(os.WriteFile(filepath.Join(hid, "report_descriptor"), []byte(descriptor), 0o600))
+		f.descriptorOf(name, descriptor)
 	}
+}
+
+// descriptorOf has an interface's driver show a report descriptor.
+func (f fakeTree) descriptorOf(name, descriptor string) {
+	f.t.Helper()
+	hid := filepath.Join(f.dir(name), "0003:1050:0407.0002")
+	f.must(os.MkdirAll(hid, 0o755))
+	f.must(os.WriteFile(filepath.Join(hid, "report_descriptor"), []byte(descriptor), 0o600))
+}
+
+// drive gives an interface a driver.
+func (f fakeTree) drive(name, driver string) {
+	f.t.Helper()
+	f.must(os.Symlink("../../../bus/usb/drivers/"+driver, filepath.Join(f.dir(name), "driver")))
+}
+
+// undrive takes the driver off an interface, and with it what it made there.
+func (f fakeTree) undrive(name string) {
+	f.t.Helper()
+	f.must(os.Remove(filepath.Join(f.dir(name), "driver")))
+	f.must(os.RemoveAll(filepath.Join(f.dir(name), "0003:1050:0407.0002")))
 }
 
 var (
@@ -87,7 +107,7 @@ func (f fakeTree) key() Device {
 	f.iface("1-1:1.2", ccid, "usbfs", "")
 	return Device{
 		Path: "1-1:1.1", VendorID: 0x1050, ProductID: 0x0407, Manufacturer: "Yubico",
-		Product: "YubiKey OTP+FIDO+CCID", Serial: "12345678", ReportSize: 64, listed: true,
+		Product: "YubiKey OTP+FIDO+CCID", Serial: "12345678", ReportSize: 64, listed: true, root: f.root,
 	}
 }
 
@@ -110,9 +130,10 @@ func TestListInterfaces(t *testing.T) {
 		{"key", plain, "usbhid", "fido", []error{nil}},
 		{"keyboard", boot, "usbhid", "keyboard", nil},
 		{"malformed descriptor", plain, "usbhid", "what", []error{errDescriptor}},
-		{"no driver", plain, "", "", []error{ErrUnbound}},
+		{"no driver", plain, "", "", []error{nil}},
 		{"held by a program", plain, "usbfs", "", []error{ErrInUse}},
 		{"keyboard without driver", boot, "", "", nil},
+		{"other class without driver", ccid, "", "", nil},
 		{"keyboard held by a program", boot, "usbfs", "", nil},
 		{"driver of its own", plain, "wacom", "", nil},
 		{"no HID interface", ccid, "", "", nil},
@@ -191,7 +212,7 @@ func TestObstacle(t *testing.T) {
 		{"not permitted", func(f *fakeTree) { f.Access = func(string) error { return unix.EACCES } }, fs.ErrPermission},
 		{"taken", func(f *fakeTree) {
 			f.must(os.Remove(filepath.Join(f.dir("1-1:1.1"), "driver")))
-			f.must(os.Symlink("../usbfs", filepath.Join(f.dir("1-1:1.1"), "driver")))
+			f.drive("1-1:1.1", "usbfs")
 		}, ErrInUse},
 	}
 	for _, tt := range tests {

@@ -1,6 +1,7 @@
 package usbhid
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -9,7 +10,9 @@ import (
 type system struct {
 	reportID bool          // wants a report ID in front of each report
 	oneCall  bool          // must not read and write at the same time
-	slice    time.Duration // how long a read waits, and so the most that Close does
+	mute     bool          // its errors all have the same text
+	queue    int           // reports that wait in it at most; then the oldest is dropped
+	slice    time.Duration // how long a read waits, and so the most that Close waits for one
 }
 
 // systemFor returns the ways of an operating system by its GOOS.
@@ -25,11 +28,20 @@ type system struct {
 func systemFor(goos string) system {
 	switch goos {
 	case "windows":
-		return system{oneCall: true, slice: 4 * time.Millisecond}
+		return system{oneCall: true, queue: 64, slice: 4 * time.Millisecond}
 	case "darwin":
-		return system{oneCall: true, slice: 4 * time.Millisecond, reportID: true}
+		return system{oneCall: true, queue: 32, slice: 4 * time.Millisecond, reportID: true}
 	}
-	return system{slice: 50 * time.Millisecond, reportID: true}
+	return system{queue: 32, slice: 10 * time.Millisecond, reportID: true, mute: true}
+}
+
+// unexplained makes an [ErrUnexplained] of an error of the library, with its
+// text if that says something.
+func (s system) unexplained(err error) error {
+	if s.mute {
+		return ErrUnexplained
+	}
+	return fmt.Errorf("%w: %w", ErrUnexplained, err)
 }
 
 // frame appends a report to b as the library wants it.

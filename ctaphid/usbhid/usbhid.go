@@ -6,7 +6,8 @@
 //   - On Linux opening takes the interface away from the kernel's driver. Its
 //     hidraw node vanishes for browsers and ssh until Close gives it back, and
 //     comes back as another node. A program that is killed meanwhile leaves the
-//     interface without a driver until the key is plugged in again.
+//     interface without a driver, for everybody, until Open mends it or the key
+//     is plugged in again.
 //   - On Linux it needs the node of the whole USB device, which udev gives to
 //     root alone; the usual rules hand out hidraw nodes only.
 //   - On macOS the device is opened for this program alone.
@@ -53,18 +54,28 @@ var (
 	// ErrInUse says that another program has taken the interface.
 	ErrInUse = errors.New("another program holds the device")
 
-	// ErrUnbound says that no driver has the interface. A program that was
-	// killed while it had a key leaves it so.
-	ErrUnbound = errors.New("no driver has the interface, so that it cannot be told what it is")
+	// ErrUnbound says that no driver has the interface; an [*UnboundError] says
+	// more.
+	ErrUnbound = errors.New("no driver has the interface")
+
+	// ErrNotFIDO says that an interface, once it had a driver that could tell,
+	// turned out to be no key's.
+	ErrNotFIDO = errors.New("no FIDO interface")
 
 	// ErrElevation says that Windows keeps FIDO interfaces from programs that
 	// an administrator has not started as such. Some it does not even list.
 	ErrElevation = fmt.Errorf("Windows lets administrators only use security keys: %w", fs.ErrPermission)
 
-	// ErrOverrun says that reports came faster than they were read, and that
-	// some were dropped here. Those that the library's own short queue drops go
-	// unnoticed.
-	ErrOverrun = errors.New("reports were lost")
+	// ErrOverrun says that reports came faster than they were taken, because
+	// nobody read them or because the program stood still, so that some were
+	// dropped. The library drops without a word; that its queue was full, 32
+	// reports or as many milliseconds on USB, is what shows here.
+	ErrOverrun = errors.New("reports came faster than they were taken, and some were lost")
+
+	// ErrUnexplained says that the library failed. On Linux that is all it ever
+	// says; what else is known, such as that the device has left, is told
+	// instead.
+	ErrUnexplained = errors.New("the USB library failed and does not say why")
 )
 
 // Device is one FIDO interface. What is not known is empty.
@@ -79,7 +90,12 @@ type Device struct {
 	Err          error // why it cannot be opened, nil if nothing speaks against it
 
 	listed bool
+	root   string     // where it was seen, the real root if empty
+	likely *describer // what tells whether it is a key, once it has a driver; nil if that is known
 }
+
+// describer reads a report descriptor; see [List].
+type describer func(descriptor []byte) (reportSize int, err error)
 
 // PermissionError says that this user may not open the node of a USB device.
 type PermissionError struct {
@@ -97,6 +113,29 @@ func (e *PermissionError) Unwrap() error { return e.Err }
 // UdevRule is Rule, for those who know the error by its methods only.
 func (e *PermissionError) UdevRule() string { return e.Rule }
 
+// UnboundError says that an interface has no driver, so that the system shows
+// neither what it is nor a hidraw node for it. A program that was killed while
+// it had a key leaves it so.
+type UnboundError struct {
+	Path string // of the [Device]
+	Bind string // the command by which root has the kernel's driver take it
+	Err  error  // why that was not done here, nil if nobody tried
+}
+
+// Error says what is the matter.
+func (e *UnboundError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%v, and it cannot be given one: %v", ErrUnbound, e.Err)
+	}
+	return ErrUnbound.Error()
+}
+
+// Is makes every UnboundError an [ErrUnbound].
+func (e *UnboundError) Is(target error) bool { return target == ErrUnbound }
+
+// Unwrap gives the reason why it was not mended.
+func (e *UnboundError) Unwrap() error { return e.Err }
+
 // Available returns nil if this build can reach USB devices, else [ErrNotBuilt]
 // or [ErrUnsupported].
 func Available() error { return builtin.missing }
@@ -106,18 +145,23 @@ func Available() error { return builtin.missing }
 //
 // On Linux it reads sysfs below root, the real one if empty, opens no device,
 // and asks describe what to make of a report descriptor: 0 and no error for what
-// is no key, as hidraw.ReportSize does. (Backends do not import each other.)
-// Elsewhere the library tells, and both arguments are ignored.
+// is no key, as hidraw.ReportSize does. (Backends do not import each other.) An
+// interface without a driver shows no descriptor; if it looks like a key's and
+// this user may open it, it is listed with nothing against it, as [Open] finds
+// out. Elsewhere the library tells, and both arguments are ignored.
 func List(root string, describe func(descriptor []byte) (reportSize int, err error)) ([]Device, error) {
 	return builtin.devices(root, describe)
 }
 
 // Open opens a device that [List] returned. The error wraps [ErrNotListed] if it
 // did not, the device's own Err if that is set, ctaphid.ErrGone if it has left,
-// [ErrInUse] if another program has it, and is a [*PermissionError] if this user
-// may not.
+// [ErrInUse] if another program has it, is a [*PermissionError] if this user may
+// not, and wraps [ErrUnexplained] if nothing is known to stand against it.
 //
-// On Linux this detaches the kernel's driver; see the package comment.
+// On Linux this detaches the kernel's driver; see the package comment. If that
+// is not there, because an earlier program was killed, it is put back first; the
+// error is an [*UnboundError] if that fails, and wraps [ErrNotFIDO] if the
+// interface then turns out to be something else.
 func Open(ctx context.Context, d Device) (*Conn, error) {
 	return builtin.openDevice(ctx, d)
 }

@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/devices"
 )
@@ -54,6 +55,11 @@ type source struct {
 	backend string
 	list    func(ctx context.Context) ([]candidate, error)
 	open    func(ctx context.Context, info devices.Info) (devices.Link, error)
+
+	// watch calls changed whenever list may have another answer, until ctx ends
+	// or it cannot any longer. Without it, and then, poll is how often to list.
+	watch func(ctx context.Context, changed func()) error
+	poll  time.Duration
 }
 
 // candidate is what may be a key, with the reason why it cannot be used.
@@ -66,10 +72,7 @@ type candidate struct {
 // is not ready with when ctx ends, is a [devices.Failure] and hides nothing of
 // the others.
 func List(ctx context.Context, o Options) devices.Listing {
-	sources := o.sources
-	if sources == nil {
-		sources = o.realSources()
-	}
+	sources := o.places()
 	answers := make([]<-chan answer, len(sources))
 	for i, s := range sources {
 		answers[i] = s.ask(ctx)
@@ -85,6 +88,14 @@ func List(ctx context.Context, o Options) devices.Listing {
 		place(&l, a.found)
 	}
 	return l
+}
+
+// places are the sources to look at.
+func (o Options) places() []source {
+	if o.sources != nil {
+		return o.sources
+	}
+	return o.realSources()
 }
 
 type answer struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
@@ -56,14 +57,23 @@ func hidSource(name, root string) source {
 	case USBHID:
 		return usbhidSource(root)
 	}
-	return source{backend: name, list: func(context.Context) ([]candidate, error) {
+	return source{backend: name, poll: slowly, list: func(context.Context) ([]candidate, error) {
 		return nil, fmt.Errorf("%w: %q", ErrBackend, name)
 	}}
 }
 
+// How often a watch lists what cannot tell of changes: quickly enough for a
+// person who plugs a key in, or slowly where it only waits for a service.
+const (
+	quickly = 500 * time.Millisecond
+	slowly  = time.Second
+)
+
 func hidrawSource(root string) source {
 	return source{
 		backend: Hidraw,
+		watch:   func(ctx context.Context, changed func()) error { return hidraw.Watch(ctx, root, changed) },
+		poll:    slowly,
 		list: func(context.Context) ([]candidate, error) {
 			list, err := hidraw.List(root)
 			found := make([]candidate, len(list))
@@ -78,7 +88,7 @@ func hidrawSource(root string) source {
 		open: func(ctx context.Context, info devices.Info) (devices.Link, error) {
 			conn, err := hidraw.Open(ctx, info.Path)
 			if err != nil {
-				return devices.Link{}, err
+				return devices.Link{}, held(err, info.Path)
 			}
 			return devices.Link{Reports: conn}, nil
 		},
@@ -88,6 +98,7 @@ func hidrawSource(root string) source {
 func usbhidSource(root string) source {
 	return source{
 		backend: USBHID,
+		poll:    quickly,
 		list: func(context.Context) ([]candidate, error) {
 			list, err := usbhid.List(root, hidraw.ReportSize)
 			found := make([]candidate, len(list))
@@ -129,11 +140,12 @@ func usbhidDevice(root, path string) (usbhid.Device, error) {
 
 // service is a PC/SC service.
 type service struct {
-	list func(ctx context.Context) ([]pcsc.Reader, error)
-	open func(ctx context.Context, name string) (nfc.Card, error)
+	list  func(ctx context.Context) ([]pcsc.Reader, error)
+	open  func(ctx context.Context, name string) (nfc.Card, error)
+	watch func(ctx context.Context, changed func()) error
 }
 
-var realPCSC = service{list: pcsc.List, open: pcsc.Open}
+var realPCSC = service{list: pcsc.List, open: pcsc.Open, watch: pcsc.Watch}
 
 // pcscSource lists every card on a reader, also the one inside a USB key: with
 // its CCID interface on, a YubiKey is /dev/hidraw3 and the reader "Yubico YubiKey
@@ -143,6 +155,8 @@ var realPCSC = service{list: pcsc.List, open: pcsc.Open}
 func pcscSource(s service) source {
 	return source{
 		backend: PCSC,
+		watch:   s.watch,
+		poll:    slowly,
 		list: func(ctx context.Context) ([]candidate, error) {
 			readers, err := s.list(ctx)
 			found := make([]candidate, len(readers))

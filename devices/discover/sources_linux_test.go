@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"os"
@@ -8,6 +9,9 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
@@ -98,6 +102,39 @@ func TestListHidrawWithoutNode(t *testing.T) {
 	}
 }
 
+// TestWatchHidraw gives a key its node while the watch goes on, and takes the key
+// away.
+func TestWatchHidraw(t *testing.T) {
+	dir := root(t, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	steps := []struct {
+		want string
+		next func() error
+	}{
+		{"present", func() error { return os.WriteFile(filepath.Join(dir, "dev/hidraw3"), nil, 0o600) }},
+		{"changed", func() error {
+			return errors.Join(os.RemoveAll(filepath.Join(dir, "sys/class/hidraw/hidraw3")), os.Remove(filepath.Join(dir, "dev/hidraw3")))
+		}},
+		{"removed", nil},
+	}
+	for c := range Watch(ctx, Options{Root: dir, HIDBackend: Hidraw}) {
+		if c.Backend == PCSC {
+			continue
+		}
+		if step := steps[0]; string(c.Kind) != step.want || (c.Reason == nil) != (c.Kind != devices.Present) ||
+			!reflect.DeepEqual(c.Device, key(Hidraw, filepath.Join(dir, "dev/hidraw3"))) {
+			t.Fatalf("%+v, want %s", c, step.want)
+		} else if step.next == nil {
+			return
+		} else if err := step.next(); err != nil {
+			t.Fatal(err)
+		}
+		steps = steps[1:]
+	}
+	t.Fatalf("nothing told that it was %s", steps[0].want)
+}
+
 func TestListNoClass(t *testing.T) {
 	l := without(List(t.Context(), Options{Root: t.TempDir()}), PCSC)
 	if len(l.Failures) != 1 || !errors.Is(l.Failures[0].Reason, hidraw.ErrNoClass) || l.Failures[0].Hint == "" {
@@ -119,6 +156,28 @@ func TestListUSBHID(t *testing.T) {
 	}
 }
 
+// TestListUSBHIDAbandoned: a key that a killed program has left without a driver
+// can be chosen, as opening mends that.
+func TestListUSBHIDAbandoned(t *testing.T) {
+	if usbhid.Available() != nil {
+		t.Skip(usbhid.Available())
+	}
+	dir := root(t, false)
+	iface := filepath.Join(dir, "sys/devices/usb1/1-1/1-1:1.0")
+	err := errors.Join(os.Remove(filepath.Join(iface, "driver")), os.RemoveAll(filepath.Join(iface, "0003:1050:0407.0001")),
+		os.WriteFile(filepath.Join(iface, "bInterfaceSubClass"), []byte("00\n"), 0o600),
+		os.WriteFile(filepath.Join(iface, "bNumEndpoints"), []byte("02\n"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := without(List(t.Context(), Options{Root: dir, HIDBackend: USBHID}), PCSC)
+	want := key(USBHID, "1-1:1.0")
+	want.ReportSize = 0 // shows with the driver
+	if !reflect.DeepEqual(l.Devices, []devices.Info{want}) || len(l.LeftOut)+len(l.Failures) > 0 {
+		t.Errorf("got %+v, want %+v", l, want)
+	}
+}
+
 func TestUSBHIDDevice(t *testing.T) {
 	if usbhid.Available() != nil {
 		t.Skip(usbhid.Available())
@@ -129,5 +188,24 @@ func TestUSBHIDDevice(t *testing.T) {
 	}
 	if _, err := usbhidDevice(dir, "1-2:1.0"); !errors.Is(err, ctaphid.ErrGone) {
 		t.Errorf("not there: %v", err)
+	}
+}
+
+// TestHeldNodeIsNamed: a locked node is refused with what a hint needs to find
+// out who has it.
+func TestHeldNodeIsNamed(t *testing.T) {
+	node := filepath.Join(t.TempDir(), "hidraw3")
+	other, err := os.Create(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	_, err = hidrawSource("").open(t.Context(), devices.Info{Path: node})
+	var held *heldError
+	if !errors.As(err, &held) || held.path != node || !errors.Is(err, hidraw.ErrInUse) {
+		t.Errorf("%#v", err)
 	}
 }

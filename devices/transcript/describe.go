@@ -74,7 +74,7 @@ func (e *Event) String() string {
 	if e.Text != "" {
 		text += ": " + e.Text
 	}
-	return oneLine(text)
+	return oneLine(text + describeTraits(e.Traits))
 }
 
 // oneLine keeps what a file says from breaking or repainting the reader's

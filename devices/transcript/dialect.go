@@ -24,32 +24,84 @@ func (t *Tape) HIDConfig() ctaphid.Config {
 }
 
 // NFCConfig is how to open an applet so that the host speaks as that of the
-// tape did. The opening is the tape's leading SELECTs and U2F_VERSIONs, nil if
-// it has none; the form of the messages is that of its first message, and the
-// form of the parts that of its first chain.
+// tape did. A host of this program that found out by itself how to speak does
+// so again, from the traits on the tape. Of others the opening is the tape's
+// leading SELECTs and U2F_VERSIONs, nil if it has none; the form of the messages
+// is that of its first message, and the form of the parts that of its first
+// chain.
 func (t *Tape) NFCConfig() nfc.Config {
-	cfg := nfc.Config{Opening: t.opening()}
+	cfg := nfc.Config{Encoding: nfc.EncodingShort, Opening: t.opening()}
 	last, ok := t.message(func(c nfc.Command) bool { return c.CLA&nfc.ClassChain == 0 })
-	if !ok {
-		return cfg
+	if ok {
+		t.shape(&cfg, last)
 	}
+	if traits, asked := t.openingTraits(); asked {
+		t.adaptive(&cfg, traits)
+	}
+	return cfg
+}
+
+// shape fills in what last, the first message that is no part of a chain or
+// the last one of it, shows.
+func (t *Tape) shape(cfg *nfc.Config, last nfc.Command) {
 	cfg.NoPoll = last.P1&nfc.P1Poll == 0
 	cfg.OmitLe = last.Ne == 0
 	if last.Extended {
 		cfg.Encoding = nfc.EncodingExtended
-		return cfg
 	}
 	part, ok := t.message(func(c nfc.Command) bool { return c.CLA&nfc.ClassChain != 0 && len(c.Data) > 0 })
-	if !ok {
+	switch {
+	case ok:
+		cfg.ChunkSize = len(part.Data)
+		if part.P1&nfc.P1Poll == 0 {
+			cfg.ChainPoll = nfc.ChainPollLast
+		}
+	case !last.Extended:
 		cfg.ChunkSize = t.longestMessage()
-		return cfg
 	}
-	cfg.ChunkSize = len(part.Data)
-	if part.P1&nfc.P1Poll == 0 {
-		cfg.ChainPoll = nfc.ChainPollLast
-	}
-	return cfg
 }
+
+// adaptive turns the dialect of a tape into the configuration of a host that
+// finds out by itself. What such a host does not decide is left: whether it
+// polls, and which parts of a chain say so. The first part is as long as it was
+// told if it is not as long as the reader lets it be; it leaves Le out because it
+// was told to if it does so from the start; and it has an opening of its own if
+// that is not the usual SELECT.
+func (t *Tape) adaptive(cfg *nfc.Config, traits nfc.Traits) {
+	cfg.Encoding = nfc.EncodingAuto
+	if cfg.ChunkSize == min(nfc.DefaultChunkSize, traits.Room()) {
+		cfg.ChunkSize = 0
+	}
+	first, le := t.firstSelect()
+	cfg.OmitLe = cfg.OmitLe && !le && traits.Protocol != nfc.ProtocolT0
+	if first && (le || cfg.OmitLe || traits.Protocol == nfc.ProtocolT0) {
+		cfg.Opening = nil
+	}
+}
+
+// openingTraits are what the host was told before its first APDU.
+func (t *Tape) openingTraits() (nfc.Traits, bool) {
+	for _, s := range t.steps() {
+		if s.dir == Out {
+			return t.traits(s.line)
+		}
+	}
+	return nfc.Traits{}, false
+}
+
+// firstSelect says whether the tape begins with a SELECT of the FIDO applet,
+// or of a name that is longer than any, by which a reader is tried, and whether
+// that has Le.
+func (t *Tape) firstSelect() (first, le bool) {
+	for c, apdu := range t.commands {
+		known := string(c.Data) == string(nfc.AID) || len(c.Data) > maxAID
+		return instruction(apdu) == apduSelect && known, c.Ne > 0
+	}
+	return false, false
+}
+
+// maxAID is the longest name of an applet in bytes (ISO 7816-4 §8.2.1.2).
+const maxAID = 16
 
 // commands are the command APDUs of the tape up to its first cut, parsed and
 // as they are.

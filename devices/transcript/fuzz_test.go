@@ -37,6 +37,7 @@ func addTapes(f *testing.F) {
 		`{"dir":"rx","level":"msg","hex":"00","offset":1,"len":9}` + "\n" + `{"cut":"x"}`,
 		`{"transport":"pcsc","device":"x","pin":"1234","atr":"3b"}` + "\n" + `{"ts":1.5,"dir":"tx","hex":"00A40400"}`,
 		`{"touchstone":1,"transport":"hid","report_size":32,"seed":"00"}` + "\n" + `{"event":"error","op":"read","kind":"gone"}`,
+		`{"touchstone":1,"transport":"nfc"}` + "\n" + `{"event":"traits","protocol":"T=0","max_apdu":261,"atr":"3b00"}` + "\n" + `{"dir":"out","hex":"00a40400"}`,
 		`{"dir":"tx","hex":"00a40400"}` + "\n" + `{"dir":"rx","hex":"9100"}` + "\n" + `{"dir":"tx","hex":"801111`,
 	} {
 		f.Add([]byte(line))

@@ -3,6 +3,7 @@ package transcript
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -164,7 +165,7 @@ func TestNFCConfig(t *testing.T) {
 	tests := []struct {
 		name string
 		tape []string
-		want nfc.Config
+		want nfc.Config // but for the encoding, short if it is not set
 	}{
 		{"no opening", []string{"> 801080000104", "< 009000"}, nfc.Config{OmitLe: true}},
 		{"no message", []string{"> 00a40400", "< 9000"}, nfc.Config{Opening: [][]byte{selects}}},
@@ -178,16 +179,45 @@ func TestNFCConfig(t *testing.T) {
 		{"nothing behind what is no APDU", []string{"> 00a40400", "> 00", "> 801000000104"}, nfc.Config{Opening: [][]byte{selects}}},
 	}
 	for _, tt := range tests {
-		got := nfcTape(t, tt.tape...).NFCConfig()
-		if got.Encoding != tt.want.Encoding || got.ChunkSize != tt.want.ChunkSize || got.OmitLe != tt.want.OmitLe ||
-			got.NoPoll != tt.want.NoPoll || got.ChainPoll != tt.want.ChainPoll || len(got.Opening) != len(tt.want.Opening) {
-			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
-			continue
+		if tt.want.Encoding == nfc.EncodingAuto {
+			tt.want.Encoding = nfc.EncodingShort
 		}
-		for i := range got.Opening {
-			if !bytes.Equal(got.Opening[i], tt.want.Opening[i]) {
-				t.Errorf("%s: opening %x, want %x", tt.name, got.Opening, tt.want.Opening)
-			}
-		}
+		sameConfig(t, tt.name, nfcTape(t, tt.tape...).NFCConfig(), tt.want)
+	}
+}
+
+// A host that asked for the traits of the card decides by itself again.
+func TestNFCConfigOfAnAdaptiveHost(t *testing.T) {
+	const asked, t0 = `{"event":"traits"}`, `{"event":"traits","protocol":"T=0"}`
+	const aid, message = "a0000006472f0001", "> 80108000010400"
+	bare := []byte{0, 0xa4, 4, 0, 8, 0xa0, 0, 0, 6, 0x47, 0x2f, 0, 1}
+	tests := []struct {
+		name string
+		tape []string
+		want nfc.Config
+	}{
+		{"usual", []string{asked, "> 00a4040008" + aid + "00", "< 9000", message}, nfc.Config{}},
+		{"usual, extended", []string{asked, "> 00a40400000008" + aid + "0000", "< 9000", "> 8010800000000104" + "0000"}, nfc.Config{}},
+		{"reader tried first", []string{asked, "> 00a40400000011" + strings.Repeat("f0", 17) + "0000", "< 6a82", message}, nfc.Config{}},
+		{"over T=0", []string{t0, "> 00a4040008" + aid, "< 9000", "> 801080000104"}, nfc.Config{}},
+		{"without Le", []string{asked, "> 00a4040008" + aid, "< 9000", "> 801080000104"}, nfc.Config{OmitLe: true}},
+		{"found to want no Le", []string{asked, "> 00a4040008" + aid + "00", "< 6700", "> 00a4040008" + aid, "< 9000", "> 801080000104"}, nfc.Config{}},
+		{"own opening", []string{asked, "> 00a4040008" + aid, "< 9000", message}, nfc.Config{Opening: [][]byte{bare}}},
+		{"own parts", []string{asked, "> 00a4040008" + aid + "00", "< 9000", "> 90100000020104", "< 9000", message}, nfc.Config{ChunkSize: 2, ChainPoll: nfc.ChainPollLast}},
+		{"asked too late", []string{"> 00a4040008" + aid, "< 9000", asked, message}, nfc.Config{Encoding: nfc.EncodingShort, Opening: [][]byte{bare}}},
+	}
+	for _, tt := range tests {
+		sameConfig(t, tt.name, nfcTape(t, tt.tape...).NFCConfig(), tt.want)
+	}
+}
+
+func sameConfig(t *testing.T, name string, got, want nfc.Config) {
+	t.Helper()
+	got.OnKeepalive, got.OnDecision = nil, nil
+	if len(got.Opening) == 0 && len(want.Opening) == 0 {
+		got.Opening, want.Opening = nil, nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: got %+v, want %+v", name, got, want)
 	}
 }

@@ -257,6 +257,8 @@ func (p *Player) recorded(s step) error {
 		kind = ctaphid.ErrGone
 	case s.event.Kind == kindGone:
 		kind = nfc.ErrGone
+	case s.event.Kind == kindLost:
+		kind = nfc.ErrTransmission
 	}
 	return fmt.Errorf("%s line %d: as recorded: %w: %s", p.tape.Name, s.line, kind, oneLine(s.event.Text))
 }

@@ -42,7 +42,7 @@ func TestLoadNative(t *testing.T) {
 		Records: []Record{
 			{Line: 3, Time: 1834 * time.Microsecond, Dir: Out, Level: APDU, Data: []byte{0, 0xa4, 4, 0}},
 			{Line: 4, Time: 2411 * time.Microsecond, Dir: In, Level: APDU, Data: []byte{0x90, 0}, Name: "answer"},
-			{Line: 5, Time: 3 * time.Millisecond, Level: Mark, Event: &Event{"error", "transmit", "gone", "no card"}},
+			{Line: 5, Time: 3 * time.Millisecond, Level: Mark, Event: &Event{Name: "error", Op: "transmit", Kind: "gone", Text: "no card"}},
 		},
 	}
 	if !reflect.DeepEqual(tape, want) {

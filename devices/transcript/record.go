@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/touchstone-fido/touchstone/nfc"
 )
 
 // Direction says who sent a record.
@@ -84,15 +86,21 @@ type Record struct {
 type Event struct {
 	Name string // "error", "close", or what the caller of the recorder said
 	Op   string // what failed: "read", "write" or "transmit"
-	Kind string // of an error: "gone", "closed", "ended" (the context) or "other"
+	Kind string // of an error: "gone", "closed", "ended" (the context), "lost" (on the way) or "other"
 	Text string // for people
+
+	// Traits, of the event "traits", is what the card's side answered when the
+	// host asked what it knows of the connection. Hosts that find out how to
+	// speak to a card begin with that.
+	Traits *nfc.Traits
 }
 
 // Names of the events, and kinds of the errors, that the recorder writes and
 // the player gives back.
 const (
-	eventError = "error"
-	eventClose = "close"
+	eventError  = "error"
+	eventClose  = "close"
+	eventTraits = "traits"
 
 	opRead     = "read"
 	opWrite    = "write"
@@ -101,6 +109,7 @@ const (
 	kindGone   = "gone"
 	kindClosed = "closed"
 	kindEnded  = "ended"
+	kindLost   = "lost"
 	kindOther  = "other"
 )
 
@@ -124,6 +133,10 @@ type recordLine struct {
 	Op      string          `json:"op,omitempty"`
 	Kind    string          `json:"kind,omitempty"`
 	Text    string          `json:"text,omitempty"`
+
+	Protocol string `json:"protocol,omitempty"`
+	MaxAPDU  int    `json:"max_apdu,omitempty"`
+	ATR      string `json:"atr,omitempty"`
 
 	Touchstone json.RawMessage `json:"touchstone,omitempty"`
 	Transport  json.RawMessage `json:"transport,omitempty"`
@@ -152,6 +165,7 @@ func parseRecord(text []byte) (Record, error) {
 	case line.Event != "":
 		rec.Level = Mark
 		rec.Event = &Event{Name: line.Event, Op: line.Op, Kind: line.Kind, Text: line.Text}
+		err = line.readTraits(rec.Event)
 	default:
 		err = errors.New(`none of "dir", "cut" and "event": no record`)
 	}
@@ -274,7 +288,7 @@ func appendRecord(line []byte, transport Transport, rec Record) ([]byte, error) 
 	case rec.Level == Gap:
 		out.Cut, out.Dir = rec.Cut, ""
 	case rec.Level == Mark && rec.Event != nil && rec.Event.Name != "":
-		out.Event, out.Op, out.Kind, out.Text = rec.Event.Name, rec.Event.Op, rec.Event.Kind, rec.Event.Text
+		out.setEvent(*rec.Event)
 		out.Dir = ""
 	case rec.Dir != 0 && rec.Level != Mark:
 		out.setCrossing(transport, rec)

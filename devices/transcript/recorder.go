@@ -97,6 +97,8 @@ func (r *Recorder) failed(ctx context.Context, op string, err error) {
 			return // the host stopped waiting, nothing crossed
 		}
 		kind = kindEnded
+	case errors.Is(err, nfc.ErrTransmission):
+		kind = kindLost
 	}
 	r.write(Record{Level: Mark, Event: &Event{Name: eventError, Op: op, Kind: kind, Text: err.Error()}})
 }
@@ -164,39 +166,4 @@ func (c *recordedReports) WriteReport(ctx context.Context, p []byte) error {
 // Close also tells whether the tape is complete.
 func (c *recordedReports) Close() error {
 	return c.tape.closed(&c.once, c.conn.Close())
-}
-
-// Card records what crosses card, which it returns wrapped. On a tape of
-// another transport nothing is recorded, which Err and Close then say.
-func (r *Recorder) Card(card nfc.Card) nfc.Card {
-	r.belongs(NFC)
-	return &recordedCard{card: card, tape: r}
-}
-
-type recordedCard struct {
-	card nfc.Card
-	tape *Recorder
-	turn sync.Mutex // keeps each answer beside its command
-	once sync.Once
-}
-
-var _ nfc.Card = (*recordedCard)(nil)
-
-// Transmit is on the tape as command and answer.
-func (c *recordedCard) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	c.tape.crossing(APDU, Out, apdu)
-	answer, err := c.card.Transmit(ctx, apdu)
-	if err != nil {
-		c.tape.failed(ctx, opTransmit, err)
-		return answer, err
-	}
-	c.tape.crossing(APDU, In, answer)
-	return answer, nil
-}
-
-// Close also tells whether the tape is complete.
-func (c *recordedCard) Close() error {
-	return c.tape.closed(&c.once, c.card.Close())
 }

@@ -1,232 +1,178 @@
 package virtual
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"errors"
-	"fmt"
-	"io"
-	"math/big"
 	"slices"
-	"time"
 
+	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 )
 
-// Attestation is how the key vouches for new credentials.
+// Attestation is how a model vouches for new credentials.
 type Attestation uint8
 
-// Kinds of attestation, both in the packed format (WebAuthn L3 §8.2).
+// Kinds of attestation (WebAuthn L3 §6.5.3).
 const (
 	// AttestationBasic signs with the key's attestation key and adds its
 	// certificate.
 	AttestationBasic Attestation = iota
 	// AttestationSelf signs with the new credential's own key.
 	AttestationSelf
+	// AttestationNone does not vouch.
+	AttestationNone
 )
 
 // Attestation statement formats.
 const (
 	formatPacked = "packed"
+	formatU2F    = "fido-u2f"
 	formatNone   = "none"
 )
 
-// packedStatement is an attestation statement in the packed format.
+// packedStatement is an attestation statement in the packed format (WebAuthn L3
+// §8.2).
 type packedStatement struct {
 	Algorithm cose.Algorithm `cbor:"alg"`
 	Signature []byte         `cbor:"sig"`
 	Chain     [][]byte       `cbor:"x5c,omitempty"`
 }
 
-// packed makes a statement over the message for a credential that signs with
-// the scheme.
-func (a *Authenticator) packed(m *making, message []byte) (*packedStatement, error) {
-	if a.cfg.Attestation == AttestationSelf {
-		sig, err := m.scheme.sign(m.signer, message)
-		return &packedStatement{Algorithm: m.scheme.algorithm, Signature: sig}, err
+// u2fStatement is one in the fido-u2f format (WebAuthn L3 §8.6).
+type u2fStatement struct {
+	Signature []byte   `cbor:"sig"`
+	Chain     [][]byte `cbor:"x5c"`
+}
+
+// choosesFormat tells whether the model knows attestationFormatsPreference.
+func (p *Profile) choosesFormat() bool { return len(p.Attestation.Formats) > 0 }
+
+// allowEnterprise is step 9 of makeCredential: whether the parameter may be
+// there, and then what it grants (CTAP 2.3 §7.1).
+func (m *making) allowEnterprise() error {
+	asked := m.req.enterprise
+	switch {
+	case asked == nil, !m.key.enterpriseEnabled() && m.key.faulty(epDisabledAccepted):
+		return nil
+	case !m.key.enterpriseEnabled():
+		return ctap2.StatusInvalidParameter
+	case *asked != vendorFacilitated && *asked != platformManaged && !m.key.faulty(epAnyValue):
+		return ctap2.StatusInvalidOption
 	}
-	id := a.state.identity
-	es256 := schemeOf(cose.ES256)
-	signer, err := es256.signer(id.key)
+	m.enterprise = m.key.profile.Attestation.Enterprise.grants(*asked, m.req.rp.ID) || m.key.faulty(epToAll)
+	return nil
+}
+
+// Values of enterpriseAttestation.
+const (
+	vendorFacilitated = 1 // the key has a list of relying parties
+	platformManaged   = 2 // the platform has
+)
+
+// grants decides about a request. A model that knows the vendor-facilitated kind
+// only takes the other for it, as it may.
+func (e EnterpriseProfile) grants(asked uint64, rpID string) bool {
+	if asked == platformManaged && e.PlatformManaged {
+		return true
+	}
+	return listed(rpID, e.RPIDs)
+}
+
+// attest is step 19 of makeCredential.
+func (m *making) attest(count uint32) (*creationResponse, error) {
+	format := m.format()
+	aaguid := m.key.state.identity.aaguid
+	if format == formatU2F { // a key of CTAP1 is of no model (WebAuthn L3 §8.6)
+		aaguid = authdata.AAGUID{}
+	}
+	authData, err := m.authData(count, aaguid)
 	if err != nil {
 		return nil, err
 	}
-	sig, err := es256.sign(signer, message)
-	return &packedStatement{Algorithm: cose.ES256, Signature: sig, Chain: [][]byte{id.cert}}, err
+	r := &creationResponse{
+		Format: format, AuthData: authData, Enterprise: m.enterprise && !m.key.faulty(epUntold), LargeBlobKey: m.blobKey, Unsigned: m.unsigned,
+	}
+	r.Statement, err = m.statement(format, authData)
+	return r, err
 }
 
-// attestationFormat chooses a format by the platform's preference (CTAP 2.3
-// §6.1.2 step 19). There is only one to choose, so that a list matters in one
-// case: when it is none and nothing else.
-func attestationFormat(preference []string) string {
-	if slices.Equal(preference, []string{formatNone}) {
+// format chooses by the platform's preference: nothing at all when that is none
+// and nothing else, else the first that the model has, else its own first.
+// Enterprise attestation is packed.
+func (m *making) format() string {
+	formats := m.key.profile.Attestation.Formats
+	switch {
+	case m.enterprise:
+		return formatPacked
+	case m.withoutStatement(), m.key.profile.Attestation.Kind == AttestationNone:
 		return formatNone
+	}
+	for _, format := range m.req.formats {
+		if slices.Contains(formats, format) && m.canBe(format) {
+			return format
+		}
+	}
+	for _, format := range formats {
+		if m.canBe(format) {
+			return format
+		}
 	}
 	return formatPacked
 }
 
-// identity is what makes the key one of its model.
-type identity struct {
-	aaguid authdata.AAGUID
-	root   *x509.Certificate
-	key    []byte
-	cert   []byte // DER
+// withoutStatement tells whether the platform wants no attestation.
+func (m *making) withoutStatement() bool {
+	return slices.Equal(m.req.formats, []string{formatNone})
 }
 
-func (id *identity) wipe() { clear(id.key) }
-
-// parse checks the record: that its certificates are certificates and that the
-// attestation key is the one that the root has certified.
-func (r identityRecord) parse() (identity, error) {
-	root, err := x509.ParseCertificate(r.RootCert)
-	if err != nil {
-		return identity{}, fmt.Errorf("attestation root: %w", err)
-	}
-	leaf, err := x509.ParseCertificate(r.Cert)
-	if err != nil {
-		return identity{}, fmt.Errorf("attestation certificate: %w", err)
-	}
-	if err := leaf.CheckSignatureFrom(root); err != nil {
-		return identity{}, fmt.Errorf("attestation certificate: %w", err)
-	}
-	signer, err := parseP256(r.Key)
-	if err != nil || len(r.AAGUID) != 16 {
-		return identity{}, errors.New("no attestation key or no AAGUID")
-	}
-	if certified, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || !certified.Equal(signer.Public()) {
-		return identity{}, errors.New("attestation key is not the certificate's")
-	}
-	return identity{aaguid: authdata.AAGUID(r.AAGUID), root: root, key: r.Key, cert: r.Cert}, nil
+// canBe tells whether the format has statements about the credential: fido-u2f
+// has them about ES256 only, and always with a certificate.
+func (m *making) canBe(format string) bool {
+	return format != formatU2F || m.scheme.algorithm == cose.ES256 && m.key.state.u2f.key != nil
 }
 
-// newIdentity makes an attestation authority and the one certificate it issues.
-func newIdentity(rand io.Reader, aaguid authdata.AAGUID) (identityRecord, error) {
-	root, err := newAuthority(rand)
-	if err != nil {
-		return identityRecord{}, err
+func (m *making) statement(format string, authData []byte) (any, error) {
+	message := append(authData[:len(authData):len(authData)], m.req.clientDataHash...)
+	if m.key.faulty(attSignature) {
+		message = authData
 	}
-	key, cert, err := root.issue(rand, aaguid)
-	if err != nil {
-		return identityRecord{}, err
+	switch {
+	case m.withoutStatement() && !m.enterprise:
+		return nil, nil
+	case format == formatNone:
+		return struct{}{}, nil
+	case format == formatU2F:
+		return m.u2fStatement()
+	case m.enterprise:
+		return m.key.state.enterprise.packed(message, m.key.state.identity.chain)
+	case m.key.profile.Attestation.Kind == AttestationSelf:
+		sig, err := m.scheme.sign(m.signer, message)
+		return &packedStatement{Algorithm: m.scheme.algorithm, Signature: sig}, err
 	}
-	return identityRecord{
-		Version:  recordVersion,
-		AAGUID:   aaguid[:],
-		RootKey:  root.private,
-		RootCert: root.cert.Raw,
-		Key:      key,
-		Cert:     cert,
-	}, nil
+	return m.key.basicStatement(message)
 }
 
-// authority issues attestation certificates.
-type authority struct {
-	private []byte
-	cert    *x509.Certificate
+// packed makes a statement over the message with the attestation key.
+func (c certified) packed(message []byte, chain [][]byte) (any, error) {
+	sig, err := c.sign(message)
+	return &packedStatement{Algorithm: cose.ES256, Signature: sig, Chain: append([][]byte{c.cert}, chain...)}, err
 }
 
-// idFIDOGenCEAAGUID marks the certificate extension that holds the AAGUID
-// (WebAuthn L3 §8.2.1).
-var idFIDOGenCEAAGUID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}
-
-// Validity of the certificates. It is fixed, so that a key made from the same
-// random bytes has the same certificates.
-var (
-	notBefore = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
-	notAfter  = time.Date(2074, time.December, 31, 23, 59, 59, 0, time.UTC)
-)
-
-func newAuthority(rand io.Reader) (authority, error) {
-	private, signer, err := schemeOf(cose.ES256).generate(rand)
-	if err != nil {
-		return authority{}, err
-	}
-	template := &x509.Certificate{
-		RawSubject:            subject("Authenticator Attestation CA", "Touchstone Virtual Key Root"),
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-		MaxPathLenZero:        true,
-	}
-	der, err := certify(template, template, signer, signer)
-	if err != nil {
-		return authority{}, err
-	}
-	cert, err := x509.ParseCertificate(der)
-	return authority{private: private, cert: cert}, err
-}
-
-// issue makes an attestation key and its certificate as WebAuthn L3 §8.2.1
-// wants it.
-func (r authority) issue(rand io.Reader, aaguid authdata.AAGUID) (key, cert []byte, err error) {
-	key, signer, err := schemeOf(cose.ES256).generate(rand)
-	if err != nil {
-		return nil, nil, err
-	}
-	extension, err := asn1.Marshal(aaguid[:])
-	if err != nil {
-		return nil, nil, err
-	}
-	template := &x509.Certificate{
-		RawSubject:            subject("Authenticator Attestation", "Touchstone Virtual Key"),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		BasicConstraintsValid: true,
-		ExtraExtensions:       []pkix.Extension{{Id: idFIDOGenCEAAGUID, Value: extension}},
-	}
-	issuer, err := parseP256(r.private)
-	if err != nil {
-		return nil, nil, err
-	}
-	cert, err = certify(template, r.cert, signer, issuer)
-	return key, cert, err
-}
-
-// subject is an encoded name with the members and string types that WebAuthn L3
-// §8.2.1 asks for; left to itself, the x509 package chooses other types. Country
-// ZZ is one that ISO 3166 leaves to users.
-func subject(unit, name string) []byte {
-	var sequence pkix.RDNSequence
-	for _, member := range []struct {
-		attribute int // id-at of X.520
-		tag       int
-		value     string
-	}{
-		{6, asn1.TagPrintableString, "ZZ"},
-		{10, asn1.TagUTF8String, "Touchstone"},
-		{11, asn1.TagUTF8String, unit},
-		{3, asn1.TagUTF8String, name},
-	} {
-		sequence = append(sequence, pkix.RelativeDistinguishedNameSET{{
-			Type:  asn1.ObjectIdentifier{2, 5, 4, member.attribute},
-			Value: asn1.RawValue{Tag: member.tag, Bytes: []byte(member.value)},
-		}})
-	}
-	der, err := asn1.Marshal(sequence)
-	if err != nil {
-		panic(err) // of constants
-	}
-	return der
-}
-
-// certify signs a certificate for the subject's key. Its serial number follows
-// from that key.
-func certify(template, parent *x509.Certificate, subject, issuer crypto.Signer) ([]byte, error) {
-	public, err := x509.MarshalPKIXPublicKey(subject.Public())
+// sign makes an ES256 signature with the attestation key.
+func (c certified) sign(message []byte) ([]byte, error) {
+	es256 := schemeOf(cose.ES256)
+	signer, err := es256.signer(c.key)
 	if err != nil {
 		return nil, err
 	}
-	id := sha256.Sum256(public)
-	template.SerialNumber = new(big.Int).SetBytes(id[:16])
-	template.SubjectKeyId = id[:20]
-	template.NotBefore, template.NotAfter = notBefore, notAfter
-	der, err := x509.CreateCertificate(nil, template, parent, subject.Public(), issuer)
+	return es256.sign(signer, message)
+}
+
+// u2fStatement says the same of the credential as CTAP1's registration would.
+func (m *making) u2fStatement() (any, error) {
+	message, err := registrationMessage(m.rpIDHash, m.req.clientDataHash, m.credential.id, m.signer.Public())
 	if err != nil {
-		return nil, fmt.Errorf("attestation certificate: %w", err)
+		return nil, err
 	}
-	return der, nil
+	sig, err := m.key.state.u2f.sign(message)
+	return &u2fStatement{Signature: sig, Chain: [][]byte{m.key.state.u2f.cert}}, err
 }

@@ -1,12 +1,14 @@
-// Package virtual is a security key in software: the authenticator side of
-// CTAP 2.3, from a message's command byte to the answer's status byte. It reads
-// requests by itself and strictly, keeps its state in a [Store], and takes its
-// randomness, its clock and its user from a [Config], so that a run with a
-// seeded reader is the same byte for byte.
+// Package virtual is a security key in software: the authenticator side of CTAP
+// 2.0 to 2.3 and of CTAP1 (U2F). What kind of key it is, a [Profile] says as
+// data, and all that it does follows from that; what happens around it (random
+// bytes, the clock, the user, where its state is kept) a [Config] decides, so
+// that a run with a seeded reader is the same byte for byte.
 //
 //	store, err := statefile.Open("key.db") // or leave Store out: in memory
 //	...
-//	key, err := virtual.New(virtual.Config{Store: store})
+//	model := virtual.DefaultProfile()
+//	model.Options["alwaysUv"] = true
+//	key, err := virtual.New(virtual.Config{Store: store, Profile: model})
 //	if err != nil {
 //		return err
 //	}
@@ -14,12 +16,13 @@
 //	answer := key.Message(ctx, []byte{0x04}, func(status byte) { ... }) // getInfo
 //	key.PowerCycle()
 //
-// Of the standard's commands it has authenticatorMakeCredential (§6.1),
-// GetAssertion (§6.2), GetNextAssertion (§6.3), GetInfo (§6.4), ClientPIN
-// (§6.5), Reset (§6.6) and Selection (§6.9), with the extensions credProtect
-// (§12.1) and hmac-secret (§12.7). It has a PIN and no built-in user
-// verification. It is a test instrument: its keys are as safe as the memory and
-// the file that hold them.
+// It reads requests by itself and strictly, from the command byte on. Each rule
+// of the standard is a function of its own, named after the step that it is, and
+// each says its clause. Where the standard leaves something open, or its
+// implementations differ, [Choices] has both answers.
+//
+// It is a test instrument: its keys are as safe as the memory and the file that
+// hold them.
 package virtual
 
 import (
@@ -36,7 +39,8 @@ import (
 )
 
 // Transport is what the key is plugged into. It decides how long an unused
-// pinUvAuthToken lives (CTAP 2.3 §6.5.2.1) and what getInfo says.
+// pinUvAuthToken lives (CTAP 2.3 §6.5.2.1), whether a reset is allowed, and what
+// a touch is.
 type Transport uint8
 
 // Transports.
@@ -53,26 +57,9 @@ func (t Transport) String() string {
 	return "usb"
 }
 
-// DefaultAAGUID is the model of key that a new key belongs to unless its
-// [Config] says otherwise: a random UUID of Touchstone's own,
-// 61c5e308-878a-4352-b3a5-54aead6cc6ea.
-var DefaultAAGUID = authdata.AAGUID{
-	0x61, 0xc5, 0xe3, 0x08, 0x87, 0x8a, 0x43, 0x52,
-	0xb3, 0xa5, 0x54, 0xae, 0xad, 0x6c, 0xc6, 0xea,
-}
-
-// Limits of [Config].
-const (
-	DefaultMessage = 1200 // bytes of the largest message
-	MinMessage     = 1024 // bytes that every authenticator must take (CTAP 2.3 §6.4)
-	MaxMessage     = 7609 // bytes that fit CTAPHID (CTAP 2.3 §11.2.4)
-
-	DefaultCredentials   = 100              // room for discoverable credentials
-	DefaultActionTimeout = 30 * time.Second // for a touch
-)
-
-// Config is what a key is made of. The zero value is a USB key in memory that
-// a user touches at once.
+// Config is what a test bench decides about a key; what model it is, its Profile
+// does. The zero value is a key of the default model in memory, on USB, that a
+// user touches at once.
 type Config struct {
 	// Rand is the source of every random byte; nil for crypto/rand. One that
 	// starts over each time, such as a seeded one, makes a key that keeps its
@@ -81,22 +68,17 @@ type Config struct {
 	Now       func() time.Time // clock of tokens, windows and timers; nil for time.Now
 	Store     Store            // where the state is kept; nil for NewMemory()
 	Presence  Presence         // who touches the key; nil for Auto()
+	Finger    Finger           // who touches the fingerprint sensor; nil for nobody
 	Transport Transport
 
-	// AAGUID of a factory-new key; zero for DefaultAAGUID. A key that is loaded
-	// keeps its own, and New fails when this names another.
-	AAGUID authdata.AAGUID
-
-	Attestation    Attestation
-	MaxMessage     int           // maxMsgSize in bytes, MinMessage..MaxMessage; 0 for DefaultMessage
-	MaxCredentials int           // room for discoverable credentials; 0 for DefaultCredentials
-	ActionTimeout  time.Duration // how long a touch is waited for; 0 for DefaultActionTimeout
-
-	// NoCounter makes every signature counter 0 (WebAuthn L3 §6.1.1).
-	NoCounter bool
-	// AlwaysRequireUV takes the makeCredUvNotRqd option away: once a PIN is set,
-	// every new credential needs it (CTAP 2.3 §6.1.2 step 8).
-	AlwaysRequireUV bool
+	// Profile is the model of key; nil for DefaultProfile(), of which a key that
+	// is loaded may have any AAGUID. New copies it.
+	Profile *Profile
+	// Faults are what is wrong with the key; nothing is with one that has none.
+	Faults []FaultID
+	// OnWink is called when the platform wants the key to show itself; nil for
+	// nothing to happen.
+	OnWink func()
 	// OnError hears of errors that the platform sees as CTAP1_ERR_OTHER only,
 	// such as a full disk. They hold no secrets.
 	OnError func(error)
@@ -115,39 +97,36 @@ func (cfg *Config) setDefaults() error {
 	if cfg.Presence == nil {
 		cfg.Presence = Auto()
 	}
+	if cfg.Finger == nil {
+		cfg.Finger = Touching("")
+	}
+	if cfg.OnWink == nil {
+		cfg.OnWink = func() {}
+	}
 	if cfg.OnError == nil {
 		cfg.OnError = func(error) {}
 	}
-	return cfg.setLimits()
+	return cfg.setProfile()
 }
 
-func (cfg *Config) setLimits() error {
-	if cfg.MaxMessage == 0 {
-		cfg.MaxMessage = DefaultMessage
+func (cfg *Config) setProfile() error {
+	if cfg.Profile == nil {
+		cfg.Profile = DefaultProfile()
+		cfg.Profile.AAGUID = authdata.AAGUID{}
+		return nil
 	}
-	if cfg.MaxCredentials == 0 {
-		cfg.MaxCredentials = DefaultCredentials
-	}
-	if cfg.ActionTimeout == 0 {
-		cfg.ActionTimeout = DefaultActionTimeout
-	}
-	switch {
-	case cfg.MaxMessage < MinMessage || cfg.MaxMessage > MaxMessage:
-		return fmt.Errorf("largest message of %d bytes is not within %d and %d", cfg.MaxMessage, MinMessage, MaxMessage)
-	case cfg.MaxCredentials < 0:
-		return fmt.Errorf("room for %d credentials", cfg.MaxCredentials)
-	case cfg.ActionTimeout < 0:
-		return fmt.Errorf("user action timeout of %v", cfg.ActionTimeout)
-	}
-	return nil
+	cfg.Profile = cfg.Profile.clone()
+	return cfg.Profile.Check()
 }
 
 // Authenticator is one security key. Its methods may be called from several
 // goroutines, but not from inside the functions that it calls: Presence,
-// keepalive and OnError.
+// Finger, keepalive, OnWink and OnError.
 type Authenticator struct {
-	cfg  Config
-	root *x509.Certificate // set once
+	cfg     Config
+	profile *Profile
+	faults  faultSet
+	root    *x509.Certificate // set once
 
 	gate   sync.Mutex // guards cancel and closed
 	cancel context.CancelFunc
@@ -160,11 +139,18 @@ type Authenticator struct {
 
 // volatile is what a key forgets without power.
 type volatile struct {
-	poweredUp  time.Time
-	agreement  agreementKeys
-	token      token
-	mismatches int         // wrong PINs in a row since power-up
-	next       *assertions // what authenticatorGetNextAssertion goes on with
+	poweredUp   time.Time
+	placedUses  int // of being placed in the field
+	agreement   agreementKeys
+	token       token
+	older       token        // before the last one; of a faulty key
+	mismatches  int          // wrong PINs in a row since power-up
+	next        *assertions  // what authenticatorGetNextAssertion goes on with
+	enumeration *enumeration // what credential management goes on with
+	enrolment   *enrolment   // of a fingerprint
+	blobs       pendingBlobs // the large-blob array that is being written
+	poll        *poll        // the touch that a CTAP1 request waits for
+	signers     signers
 }
 
 // New loads the key that cfg.Store holds and powers it up. An empty store
@@ -174,7 +160,11 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, fmt.Errorf("virtual key: %w", err)
 	}
-	a := &Authenticator{cfg: cfg}
+	faults, err := newFaultSet(cfg.Faults)
+	if err != nil {
+		return nil, fmt.Errorf("virtual key: %w", err)
+	}
+	a := &Authenticator{cfg: cfg, profile: cfg.Profile, faults: faults}
 	if err := a.load(); err != nil {
 		return nil, fmt.Errorf("virtual key: %w", err)
 	}
@@ -196,15 +186,19 @@ func (a *Authenticator) PowerCycle() {
 }
 
 func (a *Authenticator) powerUp() {
+	kept := a.outlivesPower()
 	a.forgetVolatile()
-	a.volatile.poweredUp = a.cfg.Now()
+	a.volatile.poweredUp, a.volatile.placedUses = a.cfg.Now(), 0
+	kept(&a.volatile)
 }
 
-// forgetVolatile wipes tokens, key agreement keys and remembered assertions.
+// forgetVolatile wipes all that does not outlive the power, but for the time when
+// it came.
 func (a *Authenticator) forgetVolatile() {
 	a.volatile.token.stop()
 	a.volatile.next.wipe()
-	a.volatile = volatile{poweredUp: a.volatile.poweredUp}
+	a.volatile.poll.stop()
+	a.volatile = volatile{poweredUp: a.volatile.poweredUp, placedUses: a.volatile.placedUses}
 }
 
 // AttestationRoot is the certificate of the authority that issued the key's
@@ -221,7 +215,9 @@ func (a *Authenticator) Close() error {
 	defer a.mu.Unlock()
 	a.forgetVolatile()
 	a.state.wipe()
-	a.state.identity.wipe()
+	for _, c := range []certified{a.state.identity.certified, a.state.u2f, a.state.enterprise} {
+		c.wipe()
+	}
 	if err := a.cfg.Store.Close(); err != nil {
 		return fmt.Errorf("virtual key: %w", err)
 	}

@@ -7,8 +7,11 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
@@ -29,10 +32,55 @@ func BenchmarkBareP256Sign(b *testing.B) {
 	}
 }
 
+// BenchmarkAgainstBareSigning takes turns between a bare signature over a SHA-256
+// and an assertion, so that both meet the same load of the machine, and reports
+// how many times as long the assertion takes by the median.
+func BenchmarkAgainstBareSigning(b *testing.B) {
+	private := make([]byte, 32)
+	seeded(1).Read(private)
+	bare, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, policy := range []virtual.CounterPolicy{virtual.CounterGlobal, virtual.CounterPerCredential} {
+		for _, n := range []int{10, 1000, 10000} {
+			r := filled(b, n)
+			r.become(func(p *virtual.Profile) { p.Counter = policy })
+			stored := r.make(discoverable("again"))
+			for name, request := range map[string]m{"stored": assertion(stored.id), "wrapped": assertion(r.make(creation()).id), "found": assertion()} {
+				msg := message(b, cmdGetAssertion, request)
+				b.Run(fmt.Sprintf("%s/%d/counter %d", name, n, policy), func(b *testing.B) {
+					b.ReportMetric(ratio(b, bare, r, msg), "×bare")
+				})
+			}
+		}
+	}
+}
+
+// ratio is the median time of an assertion by that of a bare signature.
+func ratio(b *testing.B, bare *ecdsa.PrivateKey, r *rig, msg []byte) float64 {
+	var signing, asserting []time.Duration
+	for b.Loop() {
+		start := time.Now()
+		digest := sha256.Sum256(msg)
+		if _, err := bare.Sign(nil, digest[:], crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+		middle := time.Now()
+		if answer := r.key.Message(r.ctx, msg, nil); answer[0] != 0 {
+			b.Fatalf("status %02x", answer[0])
+		}
+		signing, asserting = append(signing, middle.Sub(start)), append(asserting, time.Since(middle))
+	}
+	slices.Sort(signing)
+	slices.Sort(asserting)
+	return float64(asserting[len(asserting)/2]) / float64(signing[len(signing)/2])
+}
+
 // filled is a key with n discoverable credentials, a hundred at each relying
 // party.
 func filled(b *testing.B, n int) *rig {
-	r := newRig(b, func(c *virtual.Config) { c.MaxCredentials = n + 1 })
+	r := newRig(b, model(func(p *virtual.Profile) { p.MaxCredentials = n + 1 }))
 	for i := range n {
 		rp := fmt.Sprintf("%d.example", i/100)
 		r.ok(cmdMakeCredential, discoverable(fmt.Sprint("user", i)).with(m{2: s{"id": rp}}))
@@ -73,6 +121,58 @@ func BenchmarkGetAssertion(b *testing.B) {
 				r.run(b, message(b, cmdGetAssertion, assertion().with(m{1: "0.example"})))
 			})
 		}
+	}
+}
+
+// BenchmarkCounters is what the counter policies cost an assertion.
+func BenchmarkCounters(b *testing.B) {
+	for name, policy := range map[string]virtual.CounterPolicy{
+		"global": virtual.CounterGlobal, "own": virtual.CounterPerCredential, "none": virtual.CounterNone,
+	} {
+		r := filled(b, 1000)
+		r.become(func(p *virtual.Profile) { p.Counter = policy })
+		stored := r.make(discoverable("again"))
+		b.Run(name, func(b *testing.B) { r.run(b, message(b, cmdGetAssertion, assertion(stored.id))) })
+	}
+}
+
+// BenchmarkU2FAuthenticate does not wait for a touch.
+func BenchmarkU2FAuthenticate(b *testing.B) {
+	r := newRig(b)
+	command := extended(insAuthenticate, dontEnforce, challenged(r.register().handle...))
+	ctx := context.Background()
+	for b.Loop() {
+		if answer := r.key.U2F(ctx, command); len(answer) == 2 {
+			b.Fatalf("status word %x", answer)
+		}
+	}
+}
+
+// BenchmarkAlgorithms makes a credential and an assertion of each algorithm; RSA
+// makes its key from a seed twice.
+func BenchmarkAlgorithms(b *testing.B) {
+	for _, algorithm := range allAlgorithms {
+		r := newRig(b, model(func(p *virtual.Profile) { p.Algorithms = []cose.Algorithm{algorithm} }))
+		request := creation().with(m{4: []any{s{"alg": int64(algorithm), "type": "public-key"}}})
+		b.Run(algorithm.String(), func(b *testing.B) {
+			for b.Loop() {
+				r.assert(assertion(r.make(request).id))
+			}
+		})
+	}
+}
+
+// BenchmarkEnumerate lists all relying parties, or begins to.
+func BenchmarkEnumerate(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		r := filled(b, n)
+		r.setPIN()
+		token := r.tokenFor(permPCMR)
+		b.Run(fmt.Sprintf("metadata/%d", n), func(b *testing.B) { r.run(b, message(b, cmdCredMgmt, token.cm(1, nil))) })
+		b.Run(fmt.Sprintf("relying parties/%d", n), func(b *testing.B) { r.run(b, message(b, cmdCredMgmt, token.cm(2, nil))) })
+		b.Run(fmt.Sprintf("credentials/%d", n), func(b *testing.B) {
+			r.run(b, message(b, cmdCredMgmt, token.cm(4, m{1: rpHash("0.example")})))
+		})
 	}
 }
 

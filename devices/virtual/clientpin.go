@@ -40,20 +40,34 @@ type pinResponse struct {
 	Token           []byte    `cbor:"2,keyasint,omitempty"`
 	Retries         *uint     `cbor:"3,keyasint,omitempty"`
 	PowerCycleState *bool     `cbor:"4,keyasint,omitempty"`
+	UVRetries       *uint     `cbor:"5,keyasint,omitempty"`
 }
 
-// pinSubcommands has what the key implements. getUVRetries is not among them,
-// since there is no built-in user verification to count the retries of; the
-// token subcommand for that has steps of its own for its absence.
-var pinSubcommands = map[ctap2.PINSubcommand]func(*Authenticator, *pinRequest) (any, error){
-	ctap2.PINGetRetries:       (*Authenticator).getPINRetries,
-	ctap2.PINGetKeyAgreement:  (*Authenticator).getKeyAgreement,
-	ctap2.PINSet:              (*Authenticator).setPIN,
-	ctap2.PINChange:           (*Authenticator).changePIN,
-	ctap2.PINGetToken:         (*Authenticator).getPINToken,
-	ctap2.PINGetTokenUsingUV:  (*Authenticator).getTokenUsingUV,
-	ctap2.PINGetTokenUsingPIN: (*Authenticator).getTokenUsingPIN,
+// pinSubcommand is one subcommand of authenticatorClientPIN, and whether a model
+// has it.
+type pinSubcommand struct {
+	in  func(*Profile) bool
+	run func(*Authenticator, *call, *pinRequest) (any, error)
 }
+
+// pinSubcommands has all of them. The one for tokens by built-in user
+// verification is there on each key with tokens: it has steps of its own for
+// where there is no such verification.
+var pinSubcommands = map[ctap2.PINSubcommand]pinSubcommand{
+	ctap2.PINGetRetries:       {(*Profile).hasPIN, (*Authenticator).getPINRetries},
+	ctap2.PINGetKeyAgreement:  {always, (*Authenticator).getKeyAgreement},
+	ctap2.PINSet:              {(*Profile).hasPIN, (*Authenticator).setPIN},
+	ctap2.PINChange:           {(*Profile).hasPIN, (*Authenticator).changePIN},
+	ctap2.PINGetToken:         {(*Profile).hasPIN, (*Authenticator).getPINToken},
+	ctap2.PINGetTokenUsingUV:  {(*Profile).hasTokens, (*Authenticator).getTokenUsingUV},
+	ctap2.PINGetUVRetries:     {(*Profile).hasUV, (*Authenticator).getUVRetries},
+	ctap2.PINGetTokenUsingPIN: {(*Profile).hasPINTokens, (*Authenticator).getTokenUsingPIN},
+}
+
+func (p *Profile) hasPIN() bool       { return p.has(optClientPIN) }
+func (p *Profile) hasUV() bool        { return p.has(optUV) }
+func (p *Profile) hasTokens() bool    { return p.is(optTokens) }
+func (p *Profile) hasPINTokens() bool { return p.hasPIN() && p.hasTokens() }
 
 // clientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
 func (a *Authenticator) clientPIN(c *call) (any, error) {
@@ -61,11 +75,14 @@ func (a *Authenticator) clientPIN(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, ok := pinSubcommands[r.subcommand]
-	if !ok {
-		return nil, ctap2.StatusInvalidSubcommand
+	sub, ok := pinSubcommands[r.subcommand]
+	switch {
+	case ok && sub.in(a.profile):
+		return sub.run(a, c, r)
+	case r.subcommand == ctap2.PINGetTokenUsingUV && a.profile.is(optUVToken):
+		return a.getUVToken(c, r)
 	}
-	return run(a, r)
+	return nil, a.profile.unknownSubcommand()
 }
 
 func parsePINRequest(m members) (*pinRequest, error) {
@@ -86,27 +103,27 @@ func parsePINRequest(m members) (*pinRequest, error) {
 
 // require begins most subcommands: the members they need, pinUvAuthProtocol
 // being one of them, and then whether that protocol is supported.
-func (r *pinRequest) require(keys ...any) error {
+func (a *Authenticator) require(r *pinRequest, keys ...any) error {
 	if err := r.fields.require(append(keys, cpProtocol)...).err; err != nil {
 		return err
 	}
-	return checkProtocol(r.protocol)
+	return a.checkProtocol(r.protocol)
 }
 
 // getPINRetries is subcommand 0x01 (CTAP 2.3 §6.5.5.2). It needs no protocol.
-func (a *Authenticator) getPINRetries(r *pinRequest) (any, error) {
-	if r.fields.has(cpProtocol) {
-		if err := checkProtocol(r.protocol); err != nil {
+func (a *Authenticator) getPINRetries(_ *call, r *pinRequest) (any, error) {
+	if r.fields.has(cpProtocol) || a.faulty(retriesProtocol) {
+		if err := a.require(r); err != nil {
 			return nil, err
 		}
 	}
-	blocked := a.volatile.mismatches >= maxPINMismatches
+	blocked := a.authBlocked()
 	return &pinResponse{Retries: &a.state.pin.Retries, PowerCycleState: &blocked}, nil
 }
 
 // getKeyAgreement is subcommand 0x02 (CTAP 2.3 §6.5.5.4).
-func (a *Authenticator) getKeyAgreement(r *pinRequest) (any, error) {
-	if err := r.require(); err != nil {
+func (a *Authenticator) getKeyAgreement(_ *call, r *pinRequest) (any, error) {
+	if err := a.require(r); err != nil {
 		return nil, err
 	}
 	key, err := a.agreementKey(pinuv.Protocol(r.protocol))
@@ -118,11 +135,11 @@ func (a *Authenticator) getKeyAgreement(r *pinRequest) (any, error) {
 }
 
 // setPIN is subcommand 0x03 (CTAP 2.3 §6.5.5.5).
-func (a *Authenticator) setPIN(r *pinRequest) (any, error) {
-	if err := r.require(cpKeyAgreement, cpNewEnc, cpParam); err != nil {
+func (a *Authenticator) setPIN(_ *call, r *pinRequest) (any, error) {
+	if err := a.require(r, cpKeyAgreement, cpNewEnc, cpParam); err != nil {
 		return nil, err
 	}
-	if a.state.pin.set() {
+	if a.pinSet() && !a.faulty(pinSetTwice) {
 		return nil, ctap2.StatusPINAuthInvalid
 	}
 	secret, err := a.decapsulate(pinuv.Protocol(r.protocol), r.platform)
@@ -141,8 +158,8 @@ func (a *Authenticator) setPIN(r *pinRequest) (any, error) {
 }
 
 // changePIN is subcommand 0x04 (CTAP 2.3 §6.5.5.6).
-func (a *Authenticator) changePIN(r *pinRequest) (any, error) {
-	if err := r.require(cpKeyAgreement, cpHashEnc, cpNewEnc, cpParam); err != nil {
+func (a *Authenticator) changePIN(_ *call, r *pinRequest) (any, error) {
+	if err := a.require(r, cpKeyAgreement, cpHashEnc, cpNewEnc, cpParam); err != nil {
 		return nil, err
 	}
 	if err := a.pinUsable(); err != nil {
@@ -166,16 +183,29 @@ func (a *Authenticator) changePIN(r *pinRequest) (any, error) {
 func (a *Authenticator) replacePIN(secret *pinuv.Secret, newPINEnc []byte) error {
 	pin, err := a.newPIN(secret, newPINEnc)
 	if err != nil {
-		return err
+		return a.refusedPIN(err)
 	}
 	old := a.state.pin
-	if old.ForceChange && slices.Equal(pin.Hash, old.Hash) {
+	if old.ForceChange && slices.Equal(pin.Hash, old.Hash) && !a.faulty(forceChangeSame) {
 		return ctap2.StatusPINPolicyViolation
 	}
-	if err := a.savePIN(pin); err != nil {
+	var ch change
+	ch.put(pinName, pin)
+	if err := a.newPersistentToken(&ch); err != nil {
 		return err
 	}
+	if err := a.apply(ch); err != nil {
+		return err
+	}
+	a.state.pin = pin
 	clear(old.Hash)
-	a.volatile.token.stop()
+	if !a.faulty(pinChangeKeepsToken) {
+		a.volatile.token.stop()
+	}
 	return nil
+}
+
+// getUVRetries is subcommand 0x07 (CTAP 2.3 §6.5.5.3).
+func (a *Authenticator) getUVRetries(*call, *pinRequest) (any, error) {
+	return &pinResponse{UVRetries: &a.state.uv.Retries}, nil
 }

@@ -37,43 +37,61 @@ type creationRequest struct {
 	user           userEntity
 	params         []wire.Raw // elements of pubKeyCredParams; step 3 looks into them
 	exclude        []descriptor
-	protect        *uint64 // credProtect
-	hmacSecret     *bool
+	extensions     []extension // that were asked for
+	inputs         creationInputs
 	options        options
 	auth           pinAuth
-	enterprise     bool // whether the parameter is there
+	enterprise     *uint64
 	formats        []string
+}
+
+// creationInputs are the inputs of extensions; what was not sent is zero.
+type creationInputs struct {
+	protect      *uint64
+	credBlob     []byte
+	largeBlobKey bool
+	largeBlob    string // the support that is wanted
+	minPINLength bool
+	complexity   bool
+	hmacSecret   bool
+	hmacSecretMC *hmacRequest
+	payment      bool
+	uvm          bool
 }
 
 // rk tells whether a discoverable credential is asked for.
 func (r *creationRequest) rk() bool { return is(r.options.rk, true) }
 
-func parseCreation(m members) (*creationRequest, error) {
+func (a *Authenticator) parseCreation(m members) (*creationRequest, error) {
 	f := newFields(m).require(mcClientDataHash, mcRP, mcUser, mcPubKeyCredParams)
 	r := &creationRequest{
-		clientDataHash: f.clientDataHash(mcClientDataHash),
+		clientDataHash: a.clientDataHash(f, mcClientDataHash),
 		rp:             f.rp(mcRP),
 		user:           f.user(mcUser),
 		params:         f.array(mcPubKeyCredParams),
-		exclude:        f.descriptors(mcExcludeList),
+		exclude:        f.descriptors(mcExcludeList, a.listLimit()),
 		options:        f.options(mcOptions),
 		auth:           f.pinAuth(mcPinUVAuthParam, mcPinUVAuthProtocol),
-		enterprise:     f.has(mcEnterprise),
-		formats:        f.texts(mcFormats),
+		enterprise:     f.optionalUint(mcEnterprise),
 	}
-	f.uint(mcEnterprise)
-	r.extensions(f.sub(mcExtensions), f)
+	if a.profile.choosesFormat() && !a.faulty(formatIgnored) {
+		r.formats = f.texts(mcFormats)
+	}
+	r.readExtensions(a.profile, f)
+	a.pickyCreation(r, f)
 	return r, f.err
 }
 
-// extensions reads the inputs of the extensions that the key has.
-func (r *creationRequest) extensions(sub, parent *fields) {
-	if sub.has(extCredProtect) {
-		level := sub.uint(extCredProtect)
-		r.protect = &level
+// readExtensions reads the inputs of the extensions that the model has.
+func (r *creationRequest) readExtensions(p *Profile, f *fields) {
+	inputs := f.sub(mcExtensions)
+	r.extensions = p.asked(inputs)
+	for _, e := range r.extensions {
+		if e.readMake != nil {
+			e.readMake(r, inputs)
+		}
 	}
-	r.hmacSecret = sub.boolean(extHMACSecret)
-	parent.inherit(sub)
+	f.inherit(inputs)
 }
 
 func (f *fields) rp(key any) rpEntity {
@@ -83,6 +101,7 @@ func (f *fields) rp(key any) rpEntity {
 	return rp
 }
 
+// user reads a PublicKeyCredentialUserEntity with all that can be in it.
 func (f *fields) user(key any) userEntity {
 	sub := f.sub(key).require("id")
 	user := userEntity{

@@ -11,17 +11,27 @@ import (
 )
 
 // A credential that is not discoverable lives in its ID: a version byte, a
-// nonce, and the algorithm, the credProtect level, a zero byte and the private
-// key, encrypted with AES-256-GCM. The RP ID hash is authenticated with it, so
-// that the ID means nothing to other relying parties and other keys.
+// nonce, and the algorithm, the credProtect level, a byte of flags and the
+// private key, encrypted with AES-256-GCM. Zero bytes follow the key in the IDs
+// of models with longer ones. The RP ID hash is authenticated with it, so that
+// the ID means nothing to other relying parties and other keys.
 const (
 	wrapVersion = 0x01
 	nonceSize   = 12
 	payloadSize = 3 + privateKeySize
-	wrappedSize = 1 + nonceSize + payloadSize + 16
+	wrapExtra   = 1 + nonceSize + 16
+	wrappedSize = wrapExtra + payloadSize
 
-	discoverableIDSize = 32
-	secretSize         = 32
+	discoverableIDSize    = 32
+	minDiscoverableIDSize = 16
+	secretSize            = 32
+	maxKeyHandle          = 255 // bytes of an ID that CTAP1 can name
+)
+
+// Flags in a credential ID.
+const (
+	wrapU2F     = 1 << 0
+	wrapPayment = 1 << 1
 )
 
 // secrets are the keys that a reset replaces.
@@ -48,21 +58,34 @@ func (s *secrets) wipe() {
 func wrapContext(rpIDHash [32]byte) []byte { return append([]byte{wrapVersion}, rpIDHash[:]...) }
 
 // wrappedID makes the ID that the credential lives in.
-func (s *secrets) wrappedID(rand io.Reader, c *credential) ([]byte, error) {
-	id := make([]byte, 1+nonceSize, wrappedSize)
+func (a *Authenticator) wrappedID(c *credential) ([]byte, error) {
+	size := or(a.profile.CredentialIDLength, wrappedSize)
+	id := make([]byte, 1+nonceSize, size)
 	id[0] = wrapVersion
-	if _, err := io.ReadFull(rand, id[1:]); err != nil {
+	if _, err := io.ReadFull(a.cfg.Rand, id[1:]); err != nil {
 		return nil, fmt.Errorf("credential ID: %w", err)
 	}
-	payload := append([]byte{c.scheme.code, c.protect, 0}, c.private...)
+	payload := make([]byte, size-wrapExtra)
 	defer clear(payload)
-	return s.wrap.Seal(id, id[1:], payload, wrapContext(c.rpIDHash)), nil
+	copy(payload, []byte{c.scheme.code, c.protect, c.wrapFlags()})
+	copy(payload[3:], c.private)
+	return a.state.secrets.wrap.Seal(id, id[1:], payload, wrapContext(c.rpIDHash)), nil
+}
+
+func (c *credential) wrapFlags() (flags byte) {
+	if c.u2f {
+		flags |= wrapU2F
+	}
+	if c.payment {
+		flags |= wrapPayment
+	}
+	return flags
 }
 
 // unwrap undoes wrappedID. Anything that this key did not make for the relying
 // party since the last reset is nil.
 func (s *secrets) unwrap(id []byte, rpIDHash [32]byte) *credential {
-	if len(id) != wrappedSize || id[0] != wrapVersion {
+	if len(id) < wrappedSize || id[0] != wrapVersion {
 		return nil
 	}
 	nonce, sealed := id[1:1+nonceSize], id[1+nonceSize:]
@@ -70,12 +93,18 @@ func (s *secrets) unwrap(id []byte, rpIDHash [32]byte) *credential {
 	if err != nil {
 		return nil
 	}
+	known := schemeByCode(payload[0])
+	if known == nil {
+		return nil // of a later version
+	}
 	return &credential{
 		id:       id,
 		rpIDHash: rpIDHash,
-		scheme:   schemeByCode(payload[0]),
+		scheme:   known,
 		protect:  payload[1],
-		private:  payload[3:],
+		u2f:      payload[2]&wrapU2F != 0,
+		payment:  payload[2]&wrapPayment != 0,
+		private:  payload[3:payloadSize],
 	}
 }
 
@@ -93,7 +122,7 @@ func (s *secrets) derive(use string, credentialID []byte) []byte {
 // is loaded again.
 func (a *Authenticator) discoverableID() ([]byte, error) {
 	for range 64 {
-		id := make([]byte, discoverableIDSize)
+		id := make([]byte, or(a.profile.CredentialIDLength, discoverableIDSize))
 		if _, err := io.ReadFull(a.cfg.Rand, id); err != nil {
 			return nil, fmt.Errorf("credential ID: %w", err)
 		}
@@ -101,5 +130,7 @@ func (a *Authenticator) discoverableID() ([]byte, error) {
 			return id, nil
 		}
 	}
-	return nil, errors.New("credential ID: the random source repeats itself")
+	return nil, errRepeats
 }
+
+var errRepeats = errors.New("the random source repeats itself")

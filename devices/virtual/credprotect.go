@@ -13,14 +13,30 @@ const (
 	protectRequired = 3 // userVerificationRequired
 )
 
-// protectLevel is the level a request asks for. The standard names no status
-// for one that is not defined.
-func protectLevel(asked *uint64) (uint8, error) {
-	switch {
-	case asked == nil:
-		return protectOptional, nil
-	case *asked < protectOptional || *asked > protectRequired:
-		return 0, ctap2.StatusInvalidOption
+func readCredProtect(r *creationRequest, inputs *fields) {
+	r.inputs.protect = inputs.optionalUint(extCredProtect)
+}
+
+// prepareCredProtect gives the credential the level that was asked for. The
+// standard names no status for one that is not defined.
+func prepareCredProtect(m *making) error {
+	level := *m.req.inputs.protect
+	if (level < protectOptional || level > protectRequired) && m.key.faulty(protectAny) {
+		level = protectOptional
 	}
-	return uint8(*asked), nil
+	if m.key.faulty(protectRaised) {
+		level = protectRequired
+	}
+	if level < protectOptional || level > protectRequired {
+		return or(m.key.profile.Choices.CredProtect, ctap2.StatusInvalidOption)
+	}
+	m.credential.protect = uint8(level)
+	return nil
+}
+
+func madeCredProtect(m *making) (any, error) { return m.credential.protect, nil }
+
+// defaultProtection is the level of a credential that asks for none.
+func (a *Authenticator) defaultProtection() uint8 {
+	return or(a.profile.CredProtect, protectOptional)
 }

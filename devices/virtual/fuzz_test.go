@@ -11,7 +11,7 @@ import (
 // FuzzMessage sends anything to a key that is set up, twice, so that what the
 // first one leaves behind is there for the second.
 func FuzzMessage(f *testing.F) {
-	r := newRig(f)
+	r := newRig(f, complete)
 	all := requests(r)
 	for _, msg := range all {
 		f.Add(msg, []byte{cmdGetNextAssertion})
@@ -24,11 +24,13 @@ func FuzzMessage(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	profile := r.cfg.Profile
+	profile.MaxMessage = virtual.MaxMessage
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		store := virtual.NewMemory()
 		apply(t, store, records)
 		quiet := func(error) {}
-		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store, OnError: quiet, MaxMessage: virtual.MaxMessage})
+		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store, OnError: quiet, Profile: profile, Finger: virtual.Touching("thumb")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,6 +44,37 @@ func FuzzMessage(f *testing.F) {
 		key.PowerCycle()
 		if _, err := virtual.New(virtual.Config{Store: store}); err != nil {
 			t.Fatalf("the key cannot be loaded any more: %v", err)
+		}
+	})
+}
+
+// FuzzU2F sends any two CTAP1 commands to a key that is set up.
+func FuzzU2F(f *testing.F) {
+	r := newRig(f)
+	reg := r.register()
+	for _, command := range [][]byte{
+		{0, 3, 0, 0}, extended(insRegister, 3, challenged()), extended(insAuthenticate, checkOnly, challenged(reg.handle...)),
+		extended(insAuthenticate, enforce, challenged(reg.handle...)), extended(insAuthenticate, dontEnforce, challenged(reg.handle...)),
+		append([]byte{0, insRegister, 0, 0, 64}, challenged()...), {0x80, 0x10, 0, 0}, {0, 1, 0, 0, 0, 0, 0}, {},
+	} {
+		f.Add(command, []byte{0, 3, 0, 0})
+	}
+	records, err := r.cfg.Store.Load()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		store := virtual.NewMemory()
+		apply(t, store, records)
+		key, err := virtual.New(virtual.Config{Rand: seeded(1), Store: store, Transport: virtual.NFC})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range [][]byte{first, second} {
+			answer := key.U2F(t.Context(), command)
+			if n := len(answer); n < 2 || n > 2 && (answer[n-2] != 0x90 || answer[n-1] != 0) || answer[n-2] == 0x6f {
+				t.Fatalf("answer %x", answer)
+			}
 		}
 	})
 }
@@ -61,8 +94,7 @@ var mangled = map[string]bool{
 // FuzzLoad loads a key of which one record is anything: a key, or an error that
 // names the record.
 func FuzzLoad(f *testing.F) {
-	r := newRig(f)
-	r.make(discoverable("one"))
+	r := used(f)
 	records, err := r.cfg.Store.Load()
 	if err != nil {
 		f.Fatal(err)

@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -26,37 +27,53 @@ type assertionRequest struct {
 	rpID           string
 	clientDataHash []byte
 	allow          []descriptor
-	hmacSecret     *hmacRequest
+	extensions     []extension // that were asked for
+	inputs         assertionInputs
 	options        options
 	auth           pinAuth
 }
 
-func parseAssertion(m members) (*assertionRequest, error) {
+// assertionInputs are the inputs of extensions; what was not sent is zero.
+type assertionInputs struct {
+	credBlob     bool
+	largeBlobKey bool
+	largeBlob    *blobInput
+	hmacSecret   *hmacRequest
+	payment      bool
+	uvm          bool
+}
+
+func (a *Authenticator) parseAssertion(m members) (*assertionRequest, error) {
 	f := newFields(m).require(gaRPID, gaClientDataHash)
 	r := &assertionRequest{
 		rpID:           f.rpID(gaRPID),
-		clientDataHash: f.clientDataHash(gaClientDataHash),
-		allow:          f.descriptors(gaAllowList),
+		clientDataHash: a.clientDataHash(f, gaClientDataHash),
+		allow:          f.descriptors(gaAllowList, a.listLimit()),
 		options:        f.options(gaOptions),
 		auth:           f.pinAuth(gaPinUVAuthParam, gaPinUVAuthProtocol),
 	}
-	if extensions := f.sub(gaExtensions); extensions.has(extHMACSecret) {
-		input := extensions.sub(extHMACSecret)
-		r.hmacSecret = parseHMACRequest(input)
-		extensions.inherit(input)
-		f.inherit(extensions)
+	inputs := f.sub(gaExtensions)
+	r.extensions = a.profile.asked(inputs)
+	for _, e := range r.extensions {
+		if e.readGet != nil {
+			e.readGet(r, inputs)
+		}
 	}
+	f.inherit(inputs)
+	a.pickyAssertion(r, f)
 	return r, f.err
 }
 
 // assertionResponse is the answer of authenticatorGetAssertion and
 // authenticatorGetNextAssertion.
 type assertionResponse struct {
-	Credential descriptor  `cbor:"1,keyasint"`
-	AuthData   []byte      `cbor:"2,keyasint"`
-	Signature  []byte      `cbor:"3,keyasint"`
-	User       *userEntity `cbor:"4,keyasint,omitempty"`
-	Count      int         `cbor:"5,keyasint,omitempty"` // numberOfCredentials
+	Credential   *descriptor         `cbor:"1,keyasint,omitempty"`
+	AuthData     []byte              `cbor:"2,keyasint"`
+	Signature    []byte              `cbor:"3,keyasint"`
+	User         *userEntity         `cbor:"4,keyasint,omitempty"`
+	Count        int                 `cbor:"5,keyasint,omitempty"` // numberOfCredentials
+	LargeBlobKey []byte              `cbor:"7,keyasint,omitempty"`
+	Unsigned     map[string]wire.Raw `cbor:"8,keyasint,omitempty"` // unsignedExtensionOutputs
 }
 
 // assertions is a request on its way to one answer or several: after
@@ -67,11 +84,20 @@ type assertions struct {
 	call        *call
 	req         *assertionRequest
 	rpIDHash    [32]byte
+	wantUV      bool // whether built-in user verification is to be done
 	uv, up      bool
+	evident     bool          // whether what verified the user shows that they are there
+	byToken     bool          // whether a token did
 	credentials []*credential // that may answer, the best first
 	salts       *hmacSalts    // of the hmac-secret extension
+	mayWrite    bool          // a blob of the largeBlob extension
 	next        int           // index of the credential that answers next
 	last        time.Time     // when the one before answered
+
+	// Of the answer that is being made.
+	change   change
+	unsigned outputs
+	blobKey  []byte
 }
 
 // wipe forgets what is secret in a request.
@@ -91,12 +117,12 @@ func (a *Authenticator) forgetAssertions() {
 	a.volatile.next = nil
 }
 
-// assertionSteps follow CTAP 2.3 §6.2.2. Step 5 (alwaysUv) and the built-in user
-// verification of 4 and 6 have nothing to do on this key.
+// assertionSteps follow CTAP 2.3 §6.2.2.
 var assertionSteps = []func(*assertions) error{
 	(*assertions).probe,      // 1
 	(*assertions).protocol,   // 2
 	(*assertions).options,    // 4
+	(*assertions).alwaysUV,   // 5
 	(*assertions).verify,     // 6
 	(*assertions).locate,     // 7
 	(*assertions).presence,   // 8, 9
@@ -105,7 +131,7 @@ var assertionSteps = []func(*assertions) error{
 
 // getAssertion is authenticatorGetAssertion (CTAP 2.3 §6.2).
 func (a *Authenticator) getAssertion(c *call) (any, error) {
-	req, err := parseAssertion(c.params)
+	req, err := a.parseAssertion(c.params)
 	if err != nil {
 		return nil, err
 	}
@@ -121,67 +147,121 @@ func (a *Authenticator) getAssertion(c *call) (any, error) {
 
 func (s *assertions) probe() error { return s.key.probe(s.call, s.req.auth) }
 
-func (s *assertions) protocol() error { return s.req.auth.check() }
+func (s *assertions) protocol() error { return s.key.checkAuth(s.req.auth) }
 
+// options checks the options in the order uv, rk, up. A pinUvAuthParam makes uv
+// false.
 func (s *assertions) options() error {
-	switch o := s.req.options; {
-	case is(o.uv, true) && !s.req.auth.given:
-		return ctap2.StatusInvalidOption
-	case o.rk != nil:
+	o := s.req.options
+	s.wantUV = is(o.uv, true) && !s.req.auth.given
+	switch {
+	case s.wantUV && !s.key.uvConfigured():
+		return s.key.profile.noBuiltInUV()
+	case o.rk != nil && !s.key.faulty(rkAccepted):
 		return ctap2.StatusUnsupportedOption
-	default:
-		s.up = !is(o.up, false)
-		return nil
 	}
+	s.up = !is(o.up, false)
+	return nil
 }
 
+// alwaysUV is for requests with user presence only, so that platforms can still
+// look for credentials in silence.
+func (s *assertions) alwaysUV() error {
+	if !s.up || s.key.faulty(alwaysUVSkipped) {
+		return nil
+	}
+	return s.key.forceUV(s.req.auth, &s.wantUV)
+}
+
+// verify checks the pinUvAuthParam, or the user by built-in means.
 func (s *assertions) verify() (err error) {
-	s.uv, err = s.key.verifyUser(s.req.auth, s.req.clientDataHash, ctap2.PermissionGetAssertion, s.req.rpID)
+	if s.req.auth.given && s.key.faulty(assertParamUnchecked) {
+		s.uv = true
+		return nil
+	}
+	if s.wantUV {
+		err := s.key.builtInUV(s.call, true)
+		s.uv, s.evident = err == nil, err == nil
+		return s.key.uvFailure(err, true)
+	}
+	s.uv, s.evident, err = s.key.verifyUser(s.req.auth, s.req.clientDataHash, ctap2.PermissionGetAssertion, s.req.rpID)
+	s.byToken = s.uv
 	return err
 }
 
-// locate finds the credentials that may answer: the first of the allowList that
-// is the key's and visible, or all visible discoverable ones.
+// locate finds the credentials that may answer.
 func (s *assertions) locate() error {
 	if len(s.req.allow) == 0 {
-		s.credentials = s.key.state.credentials.visible(s.rpIDHash, s.uv)
+		s.credentials = s.key.state.credentials.visible(s.rpIDHash, s.uv || s.key.faulty(protect2As1))
+		if s.key.faulty(oldestFirst) {
+			slices.Reverse(s.credentials)
+		}
+	} else {
+		s.credentials = s.allowed()
 	}
+	if len(s.credentials) == 0 {
+		return s.none()
+	}
+	return nil
+}
+
+// allowed is the first credential of the allowList that is the key's and
+// visible; all of them on a key of CTAP 2.0.
+func (s *assertions) allowed() (list []*credential) {
 	for _, d := range s.req.allow {
-		if c := s.key.find(d, s.rpIDHash); c != nil && c.visible(s.uv, true) {
-			s.credentials = []*credential{c}
+		c := s.key.find(d, s.rpIDHash)
+		if c == nil && s.key.faulty(assertOtherRP) {
+			c = s.key.state.credentials.byID[string(d.ID)]
+		}
+		if c == nil || !c.visible(s.uv || s.key.faulty(protect3As2), true) {
+			continue
+		}
+		list = append(list, c)
+		if !s.key.profile.assertsEach() {
 			break
 		}
 	}
-	if len(s.credentials) == 0 {
-		return ctap2.StatusNoCredentials
+	return list
+}
+
+// none says that there is no credential.
+func (s *assertions) none() error {
+	if s.up && s.key.profile.touchesInVain() {
+		if err := s.key.touch(s.call, ctap2.StatusOperationDenied); err != nil {
+			return err
+		}
 	}
-	return nil
+	return ctap2.StatusNoCredentials
 }
 
 // presence asks for a touch, which uses the token up. A request with up=false
 // leaves both alone.
 func (s *assertions) presence() error {
-	if !s.up {
+	if !s.up && !s.key.faulty(silentTouch) {
 		return nil
 	}
-	if err := s.key.touch(s.call, ctap2.StatusOperationDenied); err != nil {
-		return err
-	}
-	s.key.volatile.token.spend()
-	return nil
+	return s.key.userPresence(s.call, s.evident || s.key.faulty(assertNoTouch))
 }
 
-func (s *assertions) openInputs() (err error) {
-	if s.req.hmacSecret != nil {
-		s.salts, err = s.key.openSalts(s.req.hmacSecret, s.up)
+func (s *assertions) openInputs() error {
+	for _, e := range s.req.extensions {
+		if e.open == nil {
+			continue
+		}
+		if err := e.open(s); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // first answers authenticatorGetAssertion, steps 11 to 13, and remembers the
 // request if there is more than one answer.
 func (s *assertions) first() (any, error) {
 	answer, err := s.answer()
+	if err == nil && s.key.faulty(countAlways) {
+		answer.Count = 1
+	}
 	if err != nil || len(s.credentials) == 1 {
 		s.wipe()
 		return answer, err
@@ -196,66 +276,105 @@ func (s *assertions) first() (any, error) {
 // before it is given out.
 func (s *assertions) answer() (*assertionResponse, error) {
 	c := s.credentials[s.next]
-	count, err := s.key.nextCount()
+	if s.key.faulty(nextRepeats) {
+		c = s.credentials[0]
+	}
+	count, err := s.key.nextCount(c)
 	if err != nil {
 		return nil, err
 	}
-	r := &assertionResponse{
-		Credential: descriptor{ID: c.id, Type: publicKeyType},
-		User:       s.user(c),
-	}
-	if r.AuthData, err = s.authData(c, count); err != nil {
+	s.change, s.unsigned, s.blobKey = change{}, nil, nil
+	r, err := s.sign(c, count)
+	if err != nil {
 		return nil, err
 	}
-	message := append(r.AuthData[:len(r.AuthData):len(r.AuthData)], s.req.clientDataHash...)
-	if r.Signature, err = c.sign(message); err != nil {
+	if err := s.key.saveCount(s.change, c, count); err != nil {
 		return nil, err
 	}
-	var ch change
-	s.key.putCount(&ch, count)
-	if err := s.key.apply(ch); err != nil {
-		return nil, err
-	}
-	s.key.setCount(count)
 	s.next++
 	s.last = s.key.cfg.Now()
 	return r, nil
 }
 
+// saveCount makes a count that is about to be given out durable, with what else a
+// change does.
+func (a *Authenticator) saveCount(ch change, c *credential, count uint32) error {
+	a.putCount(&ch, c, count)
+	if err := a.apply(ch); err != nil {
+		return err
+	}
+	a.setCount(c, count)
+	return nil
+}
+
+// sign makes the answer of one credential.
+func (s *assertions) sign(c *credential, count uint32) (*assertionResponse, error) {
+	extensions, err := s.outputs(c)
+	if err != nil {
+		return nil, err
+	}
+	authData, err := s.key.authData(authdata.Data{
+		RPIDHash: s.rpIDHash, Flags: s.flags(), SignCount: count, Extensions: extensions,
+	})
+	if err != nil {
+		return nil, err
+	}
+	message := append(authData[:len(authData):len(authData)], s.req.clientDataHash...)
+	if s.key.faulty(signatureHalf) {
+		message = authData
+	}
+	sig, err := s.key.sign(c, message)
+	if err != nil {
+		return nil, err
+	}
+	return &assertionResponse{
+		Credential:   s.named(c),
+		AuthData:     authData,
+		Signature:    sig,
+		User:         s.user(c),
+		LargeBlobKey: s.blobKey,
+		Unsigned:     s.unsigned,
+	}, nil
+}
+
+// flags are those of the authenticator data.
+func (s *assertions) flags() authdata.Flags {
+	forgotten := s.next > 0 && s.key.faulty(nextFlags)
+	return flags(s.up || s.key.faulty(silentUPFlag), s.uv && !forgotten || s.key.faulty(assertUVFlag))
+}
+
+// named says which credential it is.
+func (s *assertions) named(c *credential) *descriptor {
+	if s.key.faulty(credentialMissing) {
+		return nil
+	}
+	return &descriptor{ID: c.id, Type: publicKeyType}
+}
+
 // user says whose discoverable credential it is. Names are told only when the
 // user was verified, and only to tell several accounts apart.
 func (s *assertions) user(c *credential) *userEntity {
-	if !c.discoverable {
+	if !c.discoverable || s.key.faulty(userMissing) {
 		return nil
 	}
-	if !s.uv || len(s.credentials) == 1 {
+	if !s.uv && !s.key.faulty(namesUnverified) || len(s.credentials) == 1 {
 		return &userEntity{ID: c.user.ID}
 	}
 	return &c.user
 }
 
-func (s *assertions) authData(c *credential, count uint32) ([]byte, error) {
-	extensions, err := s.outputs(c)
-	if err != nil {
-		return nil, err
+func (s *assertions) outputs(c *credential) (o outputs, err error) {
+	for _, e := range s.req.extensions {
+		if e.get == nil {
+			continue
+		}
+		output, err := e.get(s, c)
+		if err != nil {
+			return nil, err
+		}
+		if err := o.put(e.id, output); err != nil {
+			return nil, err
+		}
 	}
-	return authdata.Data{
-		RPIDHash:   s.rpIDHash,
-		Flags:      flags(s.up, s.uv),
-		SignCount:  count,
-		Extensions: extensions,
-	}.Bytes()
-}
-
-func (s *assertions) outputs(c *credential) (map[string]wire.Raw, error) {
-	if s.salts == nil {
-		return nil, nil
-	}
-	credRandom := s.key.state.secrets.credRandom(c, s.uv)
-	defer clear(credRandom)
-	output, err := s.salts.output(s.key.cfg.Rand, credRandom)
-	if err != nil {
-		return nil, err
-	}
-	return encodeOutputs(map[string]any{extHMACSecret: output})
+	return o, nil
 }

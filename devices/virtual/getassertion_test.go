@@ -265,11 +265,9 @@ func TestCounter(t *testing.T) {
 	expect(t, "after a power cycle", r.assert(assertion()).count, 4)
 	r.load()
 	expect(t, "after loading", r.assert(assertion()).count, 5)
-	r.cfg.NoCounter = true
-	r.load()
+	r.become(func(p *virtual.Profile) { p.Counter = virtual.CounterNone })
 	expect(t, "switched off", r.assert(assertion()).count, 0)
 	expect(t, "switched off", r.make(creation()).count, 0)
-	r.cfg.NoCounter = false
-	r.load()
+	r.become(func(p *virtual.Profile) { p.Counter = virtual.CounterGlobal })
 	expect(t, "switched on again", r.assert(assertion()).count, 6)
 }

@@ -37,7 +37,34 @@ type hmacRequest struct {
 	platform coseKey
 	saltEnc  []byte
 	saltAuth []byte
-	protocol uint64
+
+	protocol      uint64
+	protocolGiven bool
+}
+
+// readHMACSecretFlag reads the input to makeCredential: true or false.
+func readHMACSecretFlag(r *creationRequest, inputs *fields) {
+	r.inputs.hmacSecret = is(inputs.boolean(extHMACSecret), true)
+}
+
+// madeHMACSecret says that the credential has its secrets, which each has.
+func madeHMACSecret(m *making) (any, error) {
+	if !m.req.inputs.hmacSecret {
+		return nil, nil
+	}
+	return true, nil
+}
+
+func readHMACSecret(r *assertionRequest, inputs *fields) {
+	r.inputs.hmacSecret = inputs.hmacRequest(extHMACSecret)
+}
+
+// hmacRequest reads the salts of the extension id.
+func (f *fields) hmacRequest(id string) *hmacRequest {
+	input := f.sub(id)
+	r := parseHMACRequest(input)
+	f.inherit(input)
+	return r
 }
 
 func parseHMACRequest(f *fields) *hmacRequest {
@@ -48,7 +75,7 @@ func parseHMACRequest(f *fields) *hmacRequest {
 		saltAuth: f.bytes(hsSaltAuth),
 		protocol: uint64(pinuv.One),
 	}
-	if f.has(hsProtocol) {
+	if r.protocolGiven = f.has(hsProtocol); r.protocolGiven {
 		r.protocol = f.uint(hsProtocol)
 	}
 	return r
@@ -68,19 +95,47 @@ func (s *hmacSalts) wipe() {
 	}
 }
 
+func openHMACSecret(s *assertions) (err error) {
+	s.salts, err = s.key.openSalts(s.req.inputs.hmacSecret, s.up)
+	return err
+}
+
+// getHMACSecret makes the outputs for one credential. Later ones of the same
+// request get outputs for the same salts, or none.
+func getHMACSecret(s *assertions, c *credential) (any, error) {
+	if s.next > 0 && s.key.profile.Choices.OneSecret {
+		return nil, nil
+	}
+	return s.key.hmacOutput(s.salts, c, s.uv)
+}
+
+// hmacOutput is the credential's answer to the salts, encrypted.
+func (a *Authenticator) hmacOutput(salts *hmacSalts, c *credential, uv bool) (any, error) {
+	of := c.id
+	if a.faulty(secretOneForAll) {
+		of = nil
+	}
+	credRandom := a.state.secrets.credRandom(of, uv && !a.faulty(secretOneForUV))
+	defer clear(credRandom)
+	if a.faulty(secondAsFirst) && len(salts.salts) > saltSize {
+		copy(salts.salts[saltSize:], salts.salts)
+	}
+	return salts.output(a.cfg.Rand, credRandom)
+}
+
 // openSalts checks a request in the order of CTAP 2.3 §12.7.
 func (a *Authenticator) openSalts(r *hmacRequest, up bool) (*hmacSalts, error) {
-	if err := checkProtocol(r.protocol); err != nil {
+	if err := a.checkSaltProtocol(r); err != nil {
 		return nil, err
 	}
-	if !up {
+	if !up && !a.faulty(saltSilent) {
 		return nil, ctap2.StatusUnsupportedOption
 	}
 	secret, err := a.decapsulate(pinuv.Protocol(r.protocol), r.platform)
 	if err != nil {
 		return nil, err
 	}
-	if !secret.Verify(r.saltAuth, r.saltEnc) {
+	if !secret.Verify(r.saltAuth, r.saltEnc) && !a.faulty(saltUnchecked) {
 		secret.Wipe()
 		return nil, ctap2.StatusPINAuthInvalid
 	}
@@ -91,6 +146,19 @@ func (a *Authenticator) openSalts(r *hmacRequest, up bool) (*hmacSalts, error) {
 		return nil, ctap2.StatusInvalidParameter
 	}
 	return s, nil
+}
+
+// checkSaltProtocol tells apart a protocol that is asked for from protocol one,
+// which an absent member stands for.
+func (a *Authenticator) checkSaltProtocol(r *hmacRequest) error {
+	if r.protocolGiven && a.faulty(saltProtocol) {
+		return ctap2.StatusMissingParameter
+	}
+	err := a.checkProtocol(r.protocol)
+	if err != nil && !r.protocolGiven {
+		return ctap2.StatusPINAuthInvalid
+	}
+	return err
 }
 
 // output is the credential's answer to the salts, encrypted.
@@ -112,10 +180,10 @@ func hmacOutputs(credRandom, salts []byte) []byte {
 	return out
 }
 
-// credRandom is the secret of a credential, with or without user verification.
-func (s *secrets) credRandom(c *credential, uv bool) []byte {
+// credRandom is the secret of the credential with that ID, with or without user verification.
+func (s *secrets) credRandom(id []byte, uv bool) []byte {
 	if uv {
-		return s.derive(useWithUV, c.id)
+		return s.derive(useWithUV, id)
 	}
-	return s.derive(useWithoutUV, c.id)
+	return s.derive(useWithoutUV, id)
 }

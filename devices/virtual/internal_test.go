@@ -76,9 +76,9 @@ func TestNamesAreCut(t *testing.T) {
 // TestSpentToken checks each thing that using a token up takes away, since one
 // of them alone would do to make it useless today.
 func TestSpentToken(t *testing.T) {
-	all := token{userVerified: true, permissions: defined}
+	all := token{userVerified: true, userPresent: true, permissions: defined()}
 	all.spend()
-	if all.userVerified || all.permissions != ctap2.PermissionLargeBlobWrite {
+	if all.userVerified || all.userPresent || all.permissions != ctap2.PermissionLargeBlobWrite {
 		t.Errorf("verified %v, permissions %02x", all.userVerified, uint(all.permissions))
 	}
 }
@@ -108,5 +108,61 @@ func TestSecretsAreWiped(t *testing.T) {
 	}
 	if _, err := New(Config{Store: store}); err != nil {
 		t.Errorf("the store was wiped, too: %v", err)
+	}
+}
+
+// TestIdentifierVectors are the fact sheet's: what getInfo makes of a device
+// identifier, of a store state, and of the persistent token.
+func TestIdentifierVectors(t *testing.T) {
+	v := fixtures.PINUV().Identifiers
+	for label, want := range map[string][]byte{labelIdentifier: v.EncIdentifier, labelStoreState: v.EncCredStoreState} {
+		iv := bytes.NewReader(want[:16])
+		got, err := encryptIdentifier(iv, v.Token, label, v.Plain)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is %x, %v, want %x", label, got, err, want)
+		}
+	}
+}
+
+// TestComplexPINs goes through what the complexity policy refuses.
+func TestComplexPINs(t *testing.T) {
+	for pin, want := range map[string]bool{
+		"": false, "1111": false, "1212": false, "1234": false, "9876": false, "abcd": false, "2580": true,
+		"1235": true, "aab1": true, "😀😁😂": false, "😀😁x😂": true, "12345678901": true,
+	} {
+		if complexPIN([]byte(pin)) != want {
+			t.Errorf("%q is complex: %v", pin, !want)
+		}
+	}
+}
+
+// TestSignersAreBounded fills the keys that are kept ready and checks that the
+// oldest go first, and that none outlives the power.
+func TestSignersAreBounded(t *testing.T) {
+	a, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids [][]byte
+	for range maxSigners + 2 {
+		private, _, err := schemes[0].generate(a.cfg.Rand)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &credential{id: private[:16], scheme: schemes[0], private: private}
+		ids = append(ids, c.id)
+		for range 2 {
+			if _, err := a.sign(c, []byte("message")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s := &a.volatile.signers
+	if len(s.byID) != maxSigners || len(s.order) != maxSigners || s.byID[string(ids[1])] != nil || s.byID[string(ids[2])] == nil {
+		t.Errorf("%d keys in %d places", len(s.byID), len(s.order))
+	}
+	a.PowerCycle()
+	if len(a.volatile.signers.byID) != 0 {
+		t.Error("keys outlive the power")
 	}
 }

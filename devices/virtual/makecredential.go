@@ -12,9 +12,12 @@ import (
 
 // creationResponse is the answer of authenticatorMakeCredential.
 type creationResponse struct {
-	Format    string           `cbor:"1,keyasint"`
-	AuthData  []byte           `cbor:"2,keyasint"`
-	Statement *packedStatement `cbor:"3,keyasint,omitempty"`
+	Format       string              `cbor:"1,keyasint"`
+	AuthData     []byte              `cbor:"2,keyasint"`
+	Statement    any                 `cbor:"3,keyasint,omitempty"`
+	Enterprise   bool                `cbor:"4,keyasint,omitempty"`
+	LargeBlobKey []byte              `cbor:"5,keyasint,omitempty"`
+	Unsigned     map[string]wire.Raw `cbor:"6,keyasint,omitempty"` // unsignedExtensionOutputs
 }
 
 // making is authenticatorMakeCredential on its way through its steps.
@@ -24,34 +27,42 @@ type making struct {
 	req        *creationRequest
 	rpIDHash   [32]byte
 	scheme     *scheme // chosen in step 3
+	wantUV     bool    // whether built-in user verification is to be done
+	enterprise bool    // whether enterprise attestation is granted
 	uv, up     bool    // step 4: false until proven
+	evident    bool    // whether what verified the user shows that they are there
 	credential *credential
 	signer     crypto.Signer
-	extensions map[string]wire.Raw // outputs
+	extensions outputs
+	unsigned   outputs
+	blobKey    []byte     // of the largeBlobKey extension, when it was asked for
+	blobStored bool       // whether the credBlob was kept
+	salts      *hmacSalts // of the hmac-secret-mc extension
 	answer     *creationResponse
 }
 
-// makingSteps follow CTAP 2.3 §6.1.2. Steps 6 (alwaysUv) and the built-in user
-// verification of 5 and 11 have nothing to do on this key. Steps 17 and 18 come
-// last: until the answer is ready nothing is stored.
+// makingSteps follow CTAP 2.3 §6.1.2. Steps 17 and 18 come last: until the
+// answer is ready nothing is stored.
 var makingSteps = []func(*making) error{
-	(*making).probe,            // 1
-	(*making).protocol,         // 2
-	(*making).algorithm,        // 3
-	(*making).options,          // 5
-	(*making).requireUV,        // 7, 8
-	(*making).enterprise,       // 9
-	(*making).verify,           // 10, 11
-	(*making).exclude,          // 12
-	(*making).presence,         // 13, 14
-	(*making).runExtensions,    // 15
-	(*making).generate,         // 16
-	(*making).attestAndPersist, // 17, 18, 19
+	(*making).probe,             // 1
+	(*making).protocol,          // 2
+	(*making).algorithm,         // 3
+	(*making).options,           // 5
+	(*making).alwaysUV,          // 6
+	(*making).requireUV,         // 7, 8
+	(*making).allowEnterprise,   // 9
+	(*making).verify,            // 10, 11
+	(*making).exclude,           // 12
+	(*making).presence,          // 13, 14
+	(*making).prepareExtensions, // 15
+	(*making).generate,          // 16
+	(*making).extensionOutputs,  // 15
+	(*making).attestAndPersist,  // 17, 18, 19
 }
 
 // makeCredential is authenticatorMakeCredential (CTAP 2.3 §6.1).
 func (a *Authenticator) makeCredential(c *call) (any, error) {
-	req, err := parseCreation(c.params)
+	req, err := a.parseCreation(c.params)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +72,7 @@ func (a *Authenticator) makeCredential(c *call) (any, error) {
 		req:      req,
 		rpIDHash: sha256.Sum256([]byte(req.rp.ID)),
 	}
+	defer m.wipe()
 	for _, step := range makingSteps {
 		if err := step(m); err != nil {
 			return nil, err
@@ -69,34 +81,52 @@ func (a *Authenticator) makeCredential(c *call) (any, error) {
 	return m.answer, nil
 }
 
+// wipe forgets salts, and the private key of a credential that is not kept.
+func (m *making) wipe() {
+	m.salts.wipe()
+	if m.credential != nil {
+		m.credential.forget()
+	}
+}
+
 // probe is step 1 of makeCredential and of getAssertion: an empty
 // pinUvAuthParam asks for a touch, and whether there is a PIN.
 func (a *Authenticator) probe(c *call, p pinAuth) error {
 	if !p.probes() {
 		return nil
 	}
-	if err := a.touch(c, ctap2.StatusOperationDenied); err != nil {
+	if a.faulty(probeRefused) {
+		return ctap2.StatusMissingParameter
+	}
+	if err := a.touch(c, ctap2.StatusOperationDenied); err != nil && !a.faulty(probeUntouched) {
 		return err
 	}
-	if a.state.pin.set() {
-		return ctap2.StatusPINInvalid
+	if a.pinSet() {
+		return a.profile.probedWithPIN()
 	}
 	return ctap2.StatusPINNotSet
 }
 
 func (m *making) probe() error { return m.key.probe(m.call, m.req.auth) }
 
-func (m *making) protocol() error { return m.req.auth.check() }
+func (m *making) protocol() error { return m.key.checkAuth(m.req.auth) }
 
 // algorithm takes the first one that the key has. All elements are looked at,
 // also after that.
 func (m *making) algorithm() error {
 	f := &fields{}
 	f.elements(m.req.params, func(item *fields) {
+		if m.scheme != nil && m.key.faulty(paramsUnchecked) {
+			return
+		}
 		item.require("alg", "type")
 		algorithm, kind := item.integer("alg"), item.text("type")
-		if m.scheme == nil && kind == publicKeyType {
-			m.scheme = schemeOf(cose.Algorithm(algorithm))
+		known := m.key.profile.scheme(cose.Algorithm(algorithm))
+		if kind == publicKeyType && (m.scheme == nil || known != nil && m.key.faulty(lastAlgorithm)) {
+			m.scheme = known
+		}
+		if known == nil && m.key.faulty(paramsAllKnown) {
+			item.fail(ctap2.StatusUnsupportedAlgorithm)
 		}
 	})
 	if f.err == nil && m.scheme == nil {
@@ -105,119 +135,167 @@ func (m *making) algorithm() error {
 	return f.err
 }
 
-// options accepts rk either way, since the rk option is always there.
+// options checks the options in the order uv, rk, up. A pinUvAuthParam makes uv
+// false.
 func (m *making) options() error {
-	if is(m.req.options.uv, true) && !m.req.auth.given || is(m.req.options.up, false) {
+	o := m.req.options
+	m.wantUV = is(o.uv, true) && !m.req.auth.given
+	if m.key.faulty(uvIgnored) {
+		m.wantUV = m.wantUV && m.key.uvConfigured()
+	}
+	switch {
+	case m.wantUV && !m.key.uvConfigured():
+		return m.key.profile.noBuiltInUV()
+	case o.rk != nil && !m.key.profile.has(optRK), m.req.rk() && !m.key.profile.is(optRK):
+		return ctap2.StatusUnsupportedOption
+	case is(o.up, false) && !m.key.faulty(upFalseAccepted):
 		return ctap2.StatusInvalidOption
 	}
 	return nil
 }
 
-// requireUV refuses to go on without a pinUvAuthParam on a protected key, unless
-// the credential is not discoverable and makeCredUvNotRqd is true.
-func (m *making) requireUV() error {
-	exempt := !m.key.cfg.AlwaysRequireUV && !m.req.rk()
-	if m.key.protected() && !m.req.auth.given && !exempt {
+func (m *making) alwaysUV() error { return m.key.forceUV(m.req.auth, &m.wantUV) }
+
+// forceUV is what step 6 of makeCredential and step 5 of getAssertion share: on
+// a key with alwaysUv, built-in user verification is done unasked.
+func (a *Authenticator) forceUV(p pinAuth, wantUV *bool) error {
+	switch {
+	case !a.alwaysUV():
+		return nil
+	case a.protected() && (p.given || *wantUV):
+		return nil
+	case a.protected() && a.uvConfigured():
+		*wantUV = true
+		return nil
+	}
+	return a.unverified(a.profile.has(optClientPIN))
+}
+
+// unverified is the status for a request that lacks user verification: a token
+// helps, if there are PINs and tokens by PIN are good for credentials.
+func (a *Authenticator) unverified(pin bool) ctap2.Status {
+	if pin && !a.profile.is(optNoMcGaByPIN) {
 		return ctap2.StatusPUATRequired
 	}
-	return nil
+	return ctap2.StatusOperationDenied
 }
 
-// enterprise refuses the parameter: the key has no enterprise attestation.
-func (m *making) enterprise() error {
-	if m.req.enterprise {
-		return ctap2.StatusInvalidParameter
+// requireUV refuses to go on without user verification on a protected key,
+// unless the credential is not discoverable and makeCredUvNotRqd is true.
+func (m *making) requireUV() error {
+	exempt := m.key.uvNotRequired() && !m.req.rk() || m.key.faulty(uvNotDemanded)
+	if m.key.protected() && !m.req.auth.given && !m.wantUV && !exempt {
+		return m.key.unverified(m.key.pinSet())
 	}
 	return nil
 }
 
-// verify checks the pinUvAuthParam. On a key without a PIN it means nothing.
+// verify checks the pinUvAuthParam, or the user by built-in means.
 func (m *making) verify() (err error) {
-	m.uv, err = m.key.verifyUser(m.req.auth, m.req.clientDataHash, ctap2.PermissionMakeCredential, m.req.rp.ID)
+	if m.req.auth.given && m.key.faulty(makeParamUnchecked) {
+		m.uv = true
+		return nil
+	}
+	if m.wantUV {
+		err := m.key.builtInUV(m.call, true)
+		m.uv, m.evident = err == nil, err == nil
+		return m.key.uvFailure(err, !m.key.profile.Choices.DeniedUV)
+	}
+	m.uv, m.evident, err = m.key.verifyUser(m.req.auth, m.req.clientDataHash, ctap2.PermissionMakeCredential, m.req.rp.ID)
 	return err
 }
 
-// verifyUser is what steps 11 of makeCredential and 6 of getAssertion share.
-func (a *Authenticator) verifyUser(p pinAuth, hash []byte, permission ctap2.Permission, rpID string) (bool, error) {
+// verifyUser is what steps 11 of makeCredential and 6 of getAssertion do about a
+// pinUvAuthParam. On a key that is not protected it means nothing. evident tells
+// whether the token came from a touch that still counts.
+func (a *Authenticator) verifyUser(p pinAuth, hash []byte, permission ctap2.Permission, rpID string) (uv, evident bool, err error) {
 	if !p.given || !a.protected() {
-		return false, nil
+		return false, false, nil
 	}
-	if err := a.authorize(p, hash, permission, rpID); err != nil {
-		return false, err
+	t, err := a.authorizeFor(p, permission, rpID, hash)
+	if err != nil {
+		return false, false, err
 	}
-	return true, nil
+	return true, t.userPresent, nil
 }
 
 // exclude looks for a credential of the excludeList that the key has and may
 // admit to. The user has to touch the key before the platform learns of it, and
 // whether they do makes no difference.
 func (m *making) exclude() error {
-	for _, d := range m.req.exclude {
-		c := m.key.find(d, m.rpIDHash)
-		if c == nil {
-			continue
+	for i, d := range m.req.exclude {
+		if i > 0 && m.key.faulty(excludeFirstOnly) || m.key.faulty(excludeIgnored) {
+			break
 		}
-		c.forget()
-		if !c.visible(m.uv, true) {
-			continue
+		if m.excludes(d) {
+			return m.excluded()
 		}
+	}
+	return nil
+}
+
+func (m *making) excludes(d descriptor) bool {
+	c := m.key.find(d, m.rpIDHash)
+	if c == nil && m.key.faulty(excludeOtherRP) {
+		c = m.key.state.credentials.byID[string(d.ID)]
+	}
+	if c == nil {
+		return false
+	}
+	c.forget()
+	return c.visible(m.uv || m.key.faulty(excludeProtected), true)
+}
+
+func (m *making) excluded() error {
+	if !m.evident && !m.key.faulty(excludeSilently) {
 		if err := m.key.touch(m.call, ctap2.StatusOperationDenied); err == ctap2.StatusKeepaliveCancel {
 			return err
 		}
-		return ctap2.StatusCredentialExcluded
 	}
-	return nil
+	return ctap2.StatusCredentialExcluded
 }
 
 func (m *making) presence() error {
-	if err := m.key.touch(m.call, ctap2.StatusOperationDenied); err != nil {
+	if err := m.key.userPresence(m.call, m.evident || m.key.faulty(makeNoTouch)); err != nil {
 		return err
 	}
 	m.up = true
-	m.key.volatile.token.spend()
 	return nil
 }
 
-// runExtensions makes the credential as far as the request describes it, and
-// the extension outputs.
-func (m *making) runExtensions() error {
-	level, err := protectLevel(m.req.protect)
-	if err != nil {
-		return err
+// userPresence is what steps 13 and 14 of makeCredential and 8 and 9 of
+// getAssertion share: evidence that the user is there, which uses the token up.
+func (a *Authenticator) userPresence(c *call, evident bool) error {
+	if !evident {
+		if err := a.touch(c, a.unless(actionTimeout, ctap2.StatusOperationDenied, ctap2.StatusActionTimeout)); err != nil {
+			return err
+		}
 	}
+	if !a.faulty(tokenNotSpent) {
+		a.volatile.token.spend()
+	}
+	return nil
+}
+
+// prepareExtensions makes the credential as far as the request describes it.
+func (m *making) prepareExtensions() error {
 	m.credential = &credential{
 		rpIDHash:     m.rpIDHash,
 		scheme:       m.scheme,
-		protect:      level,
-		discoverable: m.req.rk(),
+		protect:      m.key.defaultProtection(),
+		discoverable: m.req.rk() && !m.key.faulty(rkIgnored),
 		rp:           m.req.rp,
 		user:         m.req.user,
 	}
-	outputs := map[string]any{}
-	if m.req.protect != nil {
-		outputs[extCredProtect] = level
-	}
-	if is(m.req.hmacSecret, true) {
-		outputs[extHMACSecret] = true
-	}
-	m.extensions, err = encodeOutputs(outputs)
-	return err
-}
-
-// encodeOutputs encodes extension outputs; none at all is nil.
-func encodeOutputs(outputs map[string]any) (map[string]wire.Raw, error) {
-	var encoded map[string]wire.Raw
-	for name, value := range outputs {
-		b, err := wire.Encode(value)
-		if err != nil {
-			return nil, err
+	for _, e := range m.req.extensions {
+		if e.prepare == nil {
+			continue
 		}
-		if encoded == nil {
-			encoded = map[string]wire.Raw{}
+		if err := e.prepare(m); err != nil {
+			return err
 		}
-		encoded[name] = b
 	}
-	return encoded, nil
+	return nil
 }
 
 // generate makes the key pair and the credential ID.
@@ -227,7 +305,7 @@ func (m *making) generate() (err error) {
 		return err
 	}
 	if !c.discoverable {
-		c.id, err = m.key.state.secrets.wrappedID(m.key.cfg.Rand, c)
+		c.id, err = m.key.wrappedID(c)
 		return err
 	}
 	c.sequence = m.key.state.credentials.last + 1
@@ -235,54 +313,39 @@ func (m *making) generate() (err error) {
 	return err
 }
 
-// attestAndPersist makes the answer, and stores what there is to store when
-// nothing can go wrong with it any more.
-func (m *making) attestAndPersist() error {
-	var replaced *credential
-	if m.credential.discoverable {
-		replaced = m.key.state.credentials.ofUser(m.rpIDHash, m.req.user.ID)
-		if replaced == nil && m.key.room() == 0 {
-			return ctap2.StatusKeyStoreFull
+// extensionOutputs is the other part of step 15, for which the ID is needed.
+func (m *making) extensionOutputs() error {
+	for _, e := range m.req.extensions {
+		if e.made == nil {
+			continue
+		}
+		output, err := e.made(m)
+		if err != nil {
+			return err
+		}
+		if err := m.extensions.put(e.id, output); err != nil {
+			return err
 		}
 	}
-	count, err := m.key.nextCount()
-	if err != nil {
-		return err
+	if m.key.faulty(hmacUnasked) {
+		return m.extensions.put(extHMACSecret, true)
 	}
-	if m.answer, err = m.attest(count); err != nil {
-		return err
-	}
-	return m.persist(count, replaced)
+	return nil
 }
 
-// attest is step 19.
-func (m *making) attest(count uint32) (*creationResponse, error) {
-	authData, err := m.authData(count)
-	if err != nil {
-		return nil, err
-	}
-	r := &creationResponse{Format: attestationFormat(m.req.formats), AuthData: authData}
-	if r.Format != formatNone {
-		message := append(authData[:len(authData):len(authData)], m.req.clientDataHash...)
-		r.Statement, err = m.key.packed(m, message)
-	}
-	return r, err
-}
-
-func (m *making) authData(count uint32) ([]byte, error) {
+// authData is the authenticator data of the new credential.
+func (m *making) authData(count uint32, aaguid authdata.AAGUID) ([]byte, error) {
 	public, err := cose.FromPublic(m.signer.Public(), m.scheme.algorithm)
 	if err != nil {
 		return nil, err
 	}
-	return authdata.Data{
-		RPIDHash:  m.rpIDHash,
-		Flags:     flags(m.up, m.uv),
-		SignCount: count,
-		Credential: &authdata.Credential{
-			AAGUID: m.key.state.identity.aaguid, ID: m.credential.id, Key: public,
-		},
+	return m.key.authData(authdata.Data{
+		RPIDHash:   m.rpIDHash,
+		Flags:      flags(m.up, m.uv || m.key.faulty(makeUVFlag)),
+		SignCount:  count,
+		Credential: &authdata.Credential{AAGUID: aaguid, ID: m.credential.id, Key: public, PublicKey: m.key.misshapen(public)},
 		Extensions: m.extensions,
-	}.Bytes()
+	})
 }
 
 func flags(up, uv bool) (f authdata.Flags) {
@@ -293,30 +356,4 @@ func flags(up, uv bool) (f authdata.Flags) {
 		f |= authdata.FlagUV
 	}
 	return f
-}
-
-// persist is steps 17 and 18: a discoverable credential replaces the one for
-// the same account, another leaves no trace but the counter.
-func (m *making) persist(count uint32, replaced *credential) error {
-	var ch change
-	m.key.putCount(&ch, count)
-	if m.credential.discoverable {
-		ch.put(credentialName(m.credential.id), m.credential.record())
-	}
-	if replaced != nil {
-		ch.delete(credentialName(replaced.id))
-	}
-	if err := m.key.apply(ch); err != nil {
-		return err
-	}
-	m.key.setCount(count)
-	m.credential.forget()
-	if replaced != nil {
-		m.key.state.credentials.remove(replaced)
-		clear(replaced.private)
-	}
-	if m.credential.discoverable {
-		m.key.state.credentials.add(m.credential)
-	}
-	return nil
 }

@@ -234,7 +234,7 @@ func TestWhenMakeCredentialNeedsAToken(t *testing.T) {
 		{"PIN, discoverable, always", true, true, true, 0x36, flagUP | flagUV | flagAT},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, func(c *virtual.Config) { c.AlwaysRequireUV = test.always })
+			r := newRig(t, model(func(p *virtual.Profile) { p.Options["makeCredUvNotRqd"] = !test.always }))
 			request := creation().with(m{7: s{"rk": test.rk}})
 			if test.pin {
 				r.setPIN()
@@ -320,7 +320,7 @@ func TestSameAccountIsOverwritten(t *testing.T) {
 }
 
 func TestKeyStoreFull(t *testing.T) {
-	r := newRig(t, func(c *virtual.Config) { c.MaxCredentials = 2 })
+	r := newRig(t, model(func(p *virtual.Profile) { p.MaxCredentials = 2 }))
 	r.make(discoverable("one"))
 	r.make(discoverable("two"))
 	expect(t, "remaining", r.ok(cmdGetInfo, nil)[uint64(0x14)], any(uint64(0)))
@@ -331,8 +331,7 @@ func TestKeyStoreFull(t *testing.T) {
 	}
 	r.make(discoverable("two"))
 	r.make(creation())
-	r.cfg.MaxCredentials = 1 // fewer than there are
-	r.load()
+	r.become(func(p *virtual.Profile) { p.MaxCredentials = 1 }) // fewer than there are
 	expect(t, "remaining", r.ok(cmdGetInfo, nil)[uint64(0x14)], any(uint64(0)))
 }
 

@@ -9,21 +9,41 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
-// handler is one authenticator command. The answer is encoded as the body; nil
-// stands for none. Errors are a ctap2.Status, anything else is
-// CTAP1_ERR_OTHER.
-type handler func(*Authenticator, *call) (any, error)
-
-// handlers has the commands of CTAP 2.3 §6 that the key implements.
-var handlers = map[ctap2.Command]handler{
-	ctap2.CommandMakeCredential:   (*Authenticator).makeCredential,
-	ctap2.CommandGetAssertion:     (*Authenticator).getAssertion,
-	ctap2.CommandGetInfo:          (*Authenticator).getInfo,
-	ctap2.CommandClientPIN:        (*Authenticator).clientPIN,
-	ctap2.CommandReset:            (*Authenticator).reset,
-	ctap2.CommandGetNextAssertion: (*Authenticator).getNextAssertion,
-	ctap2.CommandSelection:        (*Authenticator).selection,
+// command is one authenticator command.
+type command struct {
+	// in tells whether a model has the command.
+	in func(*Profile) bool
+	// run carries it out. The answer is encoded as the body; nil stands for
+	// none. Errors are a ctap2.Status, anything else is CTAP1_ERR_OTHER.
+	run func(*Authenticator, *call) (any, error)
 }
+
+// commands has the commands of CTAP 2.3 §6 that keys can have.
+var commands = map[ctap2.Command]command{
+	ctap2.CommandMakeCredential:       {(*Profile).ctap2, (*Authenticator).makeCredential},
+	ctap2.CommandGetAssertion:         {(*Profile).ctap2, (*Authenticator).getAssertion},
+	ctap2.CommandGetInfo:              {(*Profile).ctap2, (*Authenticator).getInfo},
+	ctap2.CommandClientPIN:            {(*Profile).hasClientPIN, (*Authenticator).clientPIN},
+	ctap2.CommandReset:                {(*Profile).ctap2, (*Authenticator).reset},
+	ctap2.CommandGetNextAssertion:     {(*Profile).ctap2, (*Authenticator).getNextAssertion},
+	ctap2.CommandBioEnrollment:        {(*Profile).hasBio, (*Authenticator).bioEnrollment},
+	ctap2.CommandCredentialManagement: {(*Profile).hasCredMgmt, (*Authenticator).credentialManagement},
+	ctap2.CommandSelection:            {(*Profile).since21, (*Authenticator).selection},
+	ctap2.CommandLargeBlobs:           {(*Profile).hasBlobs, (*Authenticator).largeBlobs},
+	ctap2.CommandConfig:               {(*Profile).configurable, (*Authenticator).authenticatorConfig},
+	ctap2.CommandBioEnrollmentPre:     {(*Profile).hasBioPre, (*Authenticator).bioEnrollmentPre},
+	ctap2.CommandCredManagementPre:    {(*Profile).hasCredMgmtPre, (*Authenticator).credentialManagementPre},
+}
+
+func (p *Profile) hasBio() bool         { return p.has(optBioEnroll) }
+func (p *Profile) hasBioPre() bool      { return p.has(optBioPreview) }
+func (p *Profile) hasCredMgmt() bool    { return p.is(optCredMgmt) }
+func (p *Profile) hasCredMgmtPre() bool { return p.is(optCredPreview) }
+func (p *Profile) hasBlobs() bool       { return p.is(optLargeBlobs) }
+
+// hasClientPIN tells whether the model has authenticatorClientPIN: for a PIN,
+// for tokens, or only for the key agreement of hmac-secret.
+func (p *Profile) hasClientPIN() bool { return p.ctap2() && len(p.PINProtocols) > 0 }
 
 // call is one command being carried out.
 type call struct {
@@ -57,7 +77,7 @@ func (a *Authenticator) Message(ctx context.Context, msg []byte, keepalive func(
 	if err != nil {
 		return a.failure(err)
 	}
-	return slices.Concat([]byte{byte(ctap2.StatusOK)}, body)
+	return a.spoilAnswer(slices.Concat([]byte{byte(ctap2.StatusOK)}, body))
 }
 
 // begin makes the caller the one whose command runs, until end.
@@ -88,31 +108,52 @@ func (a *Authenticator) failure(err error) []byte {
 		status = ctap2.StatusOther
 		a.cfg.OnError(err)
 	}
-	return []byte{byte(status)}
+	return a.spoilAnswer([]byte{byte(status)})
 }
 
 func (a *Authenticator) dispatch(c *call, msg []byte) ([]byte, error) {
-	switch {
-	case len(msg) == 0:
-		return nil, ctap2.StatusInvalidLength
-	case len(msg) > a.cfg.MaxMessage:
-		return nil, ctap2.StatusRequestTooLarge
-	}
-	command := ctap2.Command(msg[0])
-	if command != ctap2.CommandGetNextAssertion {
-		a.forgetAssertions() // §6.3 lets every other command end the state
-	}
-	run, ok := handlers[command]
-	if !ok {
-		return nil, ctap2.StatusInvalidCommand
-	}
-	var err error
-	if c.params, err = parseBody(msg[1:]); err != nil {
+	if err := a.checkSize(msg); err != nil {
 		return nil, err
 	}
-	answer, err := run(a, c)
+	code := ctap2.Command(msg[0])
+	a.forgetSession(code)
+	cmd, ok := commands[code]
+	if !ok || !cmd.in(a.profile) {
+		return nil, a.unless(unknownCommand, ctap2.StatusInvalidCommand, ctap2.StatusOther)
+	}
+	var err error
+	if c.params, err = a.parseBody(msg[1:]); err != nil {
+		return nil, err
+	}
+	answer, err := cmd.run(a, c)
 	if err != nil || answer == nil {
 		return nil, err
 	}
+	if raw, ok := answer.(wire.Raw); ok { // encoded by the command itself
+		return raw, nil
+	}
 	return wire.Encode(answer)
+}
+
+func (a *Authenticator) checkSize(msg []byte) error {
+	switch {
+	case len(msg) == 0:
+		return ctap2.StatusInvalidLength
+	case len(msg) > a.profile.MaxMessage, len(msg) == a.profile.MaxMessage && a.faulty(messageLimit):
+		return ctap2.StatusRequestTooLarge
+	}
+	return nil
+}
+
+// forgetSession ends what stateful commands could go on with, unless the command
+// is one that does. CTAP 2.3 §6.3 and §6.8.3 let every other command do so.
+func (a *Authenticator) forgetSession(next ctap2.Command) {
+	if next != ctap2.CommandGetNextAssertion && !a.faulty(nextSurvives) {
+		a.forgetAssertions()
+	}
+	if next != ctap2.CommandCredentialManagement && next != ctap2.CommandCredManagementPre && !a.faulty(enumerationSurvives) {
+		a.volatile.enumeration = nil
+	}
+	a.volatile.poll.stop()
+	a.volatile.poll = nil
 }

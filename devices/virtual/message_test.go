@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,9 +18,9 @@ import (
 
 func TestCommandsThatAreNone(t *testing.T) {
 	r := newRig(t)
-	for cmd, want := range map[byte]byte{0x00: 1, 0x03: 1, 0x05: 1, 0x09: 1, 0x0a: 1, 0x0c: 1, 0x0d: 1, 0x40: 1, 0x41: 1, 0xff: 1} {
-		r.want(want, cmd, nil)
-		r.want(want, cmd, m{1: 1})
+	for _, cmd := range []byte{0x00, 0x03, 0x05, 0x09, 0x0e, 0x3f, 0x40, 0x41, 0x42, 0xff} {
+		r.want(0x01, cmd, nil)
+		r.want(0x01, cmd, m{1: 1})
 	}
 	if status, _ := r.raw(nil); status != 0x03 {
 		t.Fatalf("empty message: %02x", status)
@@ -28,7 +29,7 @@ func TestCommandsThatAreNone(t *testing.T) {
 
 // padded is a request with an unknown member that makes the message n bytes
 // long.
-func padded(t *testing.T, request m, n int) []byte {
+func padded(t testing.TB, request m, n int) []byte {
 	t.Helper()
 	const head = 3 // of a byte string of 256 to 65535 bytes
 	size := n - len(message(t, cmdMakeCredential, request)) - 2 - head
@@ -39,7 +40,7 @@ func padded(t *testing.T, request m, n int) []byte {
 
 func TestMessageSize(t *testing.T) {
 	for _, limit := range []int{1024, virtual.DefaultMessage, virtual.MaxMessage} {
-		r := newRig(t, func(c *virtual.Config) { c.MaxMessage = limit })
+		r := newRig(t, model(func(p *virtual.Profile) { p.MaxMessage = limit }))
 		if status, _ := r.raw(padded(t, creation(), limit)); status != 0 {
 			t.Fatalf("%d bytes: %02x", limit, status)
 		}
@@ -113,44 +114,157 @@ func TestBodiesNobodyNeeds(t *testing.T) {
 	}
 }
 
-// requests has a valid request of every command for a key that is set up so
-// that each succeeds. A power cycle comes before each.
+// requests has a valid request of every command and subcommand, for a key that
+// is set up so that each succeeds after a power cycle, or says that there is
+// nothing to go on with. The tokens in them are of earlier.
 func requests(r *rig) map[string][]byte {
 	first := r.make(creation())
-	r.make(discoverable("one"))
+	stored := r.make(discoverable("one"))
 	r.make(discoverable("two"))
 	r.setPIN()
 	p := r.agree(2)
 	token := r.token()
-	salts := bytes.Repeat([]byte{7}, 64)
-	enc := p.encrypt(salts)
+	salts := p.salts(bytes.Repeat([]byte{7}, 64))
 	all := map[string][]byte{}
 	add := func(name string, cmd byte, params m) { all[name] = message(r.t, cmd, params) }
 	add("getInfo", cmdGetInfo, nil)
 	add("selection", cmdSelection, nil)
 	add("getNextAssertion", cmdGetNextAssertion, nil)
 	add("makeCredential", cmdMakeCredential, creation().with(m{
-		5: descriptors(bytes.Repeat([]byte{9}, 32)), 6: s{"credProtect": 2, "hmac-secret": true},
-		7: s{"rk": false, "up": true}, 11: []any{"packed"},
+		5: descriptors(bytes.Repeat([]byte{9}, 32)), 7: s{"rk": false, "up": true}, 11: []any{"packed"},
+		6: s{
+			"credProtect": 2, "hmac-secret": true, "hmac-secret-mc": salts, "credBlob": []byte{1}, "minPinLength": true,
+			"pinComplexityPolicy": true, "thirdPartyPayment": true, "uvm": true, "largeBlob": s{"support": "preferred"},
+		},
 	}))
-	add("makeCredential with a token", cmdMakeCredential, token.mc(discoverable("three")))
+	add("makeCredential with a token", cmdMakeCredential, token.mc(discoverable("three")).with(m{6: s{"largeBlobKey": true}, 10: 1}))
 	add("getAssertion", cmdGetAssertion, token.ga(assertion(first.id)).with(m{
-		4: s{"hmac-secret": m{1: p.cose, 2: enc, 3: p.secret.Authenticate(enc), 4: 2}}, 5: s{"up": true},
+		4: s{
+			"hmac-secret": salts, "credBlob": true, "largeBlobKey": true, "thirdPartyPayment": true, "uvm": true,
+			"largeBlob": s{"write": []byte{1}, "originalSize": 1},
+		},
+		5: s{"up": true},
 	}))
-	add("getAssertion of anybody", cmdGetAssertion, assertion())
+	add("getAssertion of anybody", cmdGetAssertion, assertion().with(m{4: s{"largeBlob": s{"read": true}}}))
+	add("reset", cmdReset, nil)
+	addPIN(p, add)
+	addManagement(r, stored.id, add)
+	return all
+}
+
+func addPIN(p *platform, add func(string, byte, m)) {
 	add("getPINRetries", cmdClientPIN, m{2: 1})
+	add("getUVRetries", cmdClientPIN, m{2: 7})
 	add("getKeyAgreement", cmdClientPIN, m{1: 1, 2: 2})
 	add("setPIN", cmdClientPIN, p.setPIN(pin))
 	add("changePIN", cmdClientPIN, p.changePIN(pin, "567890"))
 	add("getPINToken", cmdClientPIN, p.getToken(pin))
 	add("getTokenUsingPIN", cmdClientPIN, p.getTokenWith(pin, 3, rpID))
 	add("getTokenUsingUV", cmdClientPIN, p.getTokenWith(pin, 3, rpID).with(m{2: 6}))
-	add("reset", cmdReset, nil)
-	return all
+}
+
+func addManagement(r *rig, stored []byte, add func(string, byte, m)) {
+	token := r.tokenFor(permCM | permACFG | permLBW)
+	id, user := s{"id": stored, "type": "public-key"}, s{"id": []byte("one"), "name": "x", "displayName": "y"}
+	for _, cmd := range []byte{cmdCredMgmt, cmdCredPre} {
+		name := fmt.Sprintf("credentialManagement %02x, ", cmd)
+		for sub, params := range map[int]m{
+			1: nil, 2: nil, 3: nil, 4: {1: rpHash(rpID)}, 5: nil, 6: {2: id}, 7: {2: id, 3: user},
+		} {
+			add(name+fmt.Sprint(sub), cmd, token.cm(sub, params))
+		}
+	}
+	for sub, params := range map[int]m{1: nil, 2: nil, 3: {1: 6, 2: texts(rpID), 3: true, 4: true}, 4: nil, 0xff: {1: 1}} {
+		add("config "+fmt.Sprint(sub), cmdConfig, token.acfg(sub, params))
+	}
+	for _, cmd := range []byte{cmdBio, cmdBioPre} {
+		name := fmt.Sprintf("bioEnrollment %02x, ", cmd)
+		add(name+"modality", cmd, m{6: true})
+		for sub, params := range map[int]m{
+			1: {3: 100}, 2: {1: []byte{1}}, 3: nil, 4: nil, 5: {1: []byte{1}, 2: "x"}, 6: {1: []byte{1}}, 7: nil,
+		} {
+			add(name+fmt.Sprint(sub), cmd, token.be(sub, params))
+		}
+	}
+	add("largeBlobs, get", cmdLargeBlobs, m{1: 100, 3: 0})
+	add("largeBlobs, set", cmdLargeBlobs, token.lb(m{2: array(40), 3: 0, 4: 40}))
+	add("largeBlobs, next", cmdLargeBlobs, token.lb(m{2: array(40), 3: 20}))
+}
+
+// complete is a key with every command there is.
+func complete(c *virtual.Config) {
+	everything(c)
+	c.Profile.Options["credentialMgmtPreview"] = true
+	c.Profile.Options["userVerificationMgmtPreview"] = true
+	c.Profile.Options["ep"] = true
+	c.Profile.ConfigCommands = append(c.Profile.ConfigCommands, 0xff)
+	c.Profile.VendorConfigCommands = []uint64{1}
+}
+
+// TestMangledEncodings sends each request in encodings that are not it, and with
+// a member that nobody knows.
+func TestMangledEncodings(t *testing.T) {
+	r := newRig(t, complete)
+	all := requests(r)
+	for name, msg := range all {
+		cmd, body := msg[0], msg[1:]
+		before := r.records()
+		if len(body) > 0 {
+			head, n := body[0], body[0]&0x1f
+			key := body[1]
+			pairs := body[1:]
+			for how, mangled := range map[string][]byte{
+				"a trailing byte":    slices.Concat(body, []byte{0}),
+				"an indefinite map":  slices.Concat([]byte{0xbf}, pairs, []byte{0xff}),
+				"a long head":        slices.Concat([]byte{0xb8, n}, pairs),
+				"a long key":         slices.Concat([]byte{head, 0x18}, pairs),
+				"a duplicate key":    slices.Concat([]byte{head + 1, key, 0}, pairs),
+				"an unsorted key":    slices.Concat([]byte{head + 1, 0x18, 99, 0}, pairs),
+				"a tag":              slices.Concat([]byte{head, key, 0xc1}, pairs[1:]),
+				"a pair too few":     slices.Concat([]byte{head + 1}, pairs),
+				"a float, ignored":   slices.Concat([]byte{head + 1}, pairs, []byte{0x18, 99, 0xf9, 0, 0}),
+				"bad text, ignored":  slices.Concat([]byte{head + 1}, pairs, []byte{0x18, 99, 0x61, 0xff}),
+				"nesting, ignored":   slices.Concat([]byte{head + 1}, pairs, []byte{0x18, 99, 0x81, 0x81, 0x81, 0x80}),
+				"huge text, ignored": slices.Concat([]byte{head + 1}, pairs, []byte{0x18, 99, 0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),
+			} {
+				if got, _ := r.raw(append([]byte{cmd}, mangled...)); got != 0x12 {
+					t.Errorf("%s with %s: status %02x, want 12", name, how, got)
+				}
+			}
+		}
+		for _, other := range []string{"80", "00", "f6", "6161"} {
+			if got, _ := r.raw(append([]byte{cmd}, unhex(t, other)...)); got != 0x11 {
+				t.Errorf("%s as %s: status %02x, want 11", name, other, got)
+			}
+		}
+		if !maps.Equal(before, r.records()) {
+			t.Fatalf("a mangled %s changed the key", name)
+		}
+	}
+}
+
+// TestUnknownMembersAreIgnored sends each request twice to a key in the same
+// state, the second time with members that nobody knows.
+func TestUnknownMembersAreIgnored(t *testing.T) {
+	for name, msg := range requests(newRig(t, complete)) {
+		answers := map[string]bool{}
+		for _, more := range [][]byte{{}, {0x18, 99, 0xf6}} {
+			r := newRig(t, complete)
+			requests(r)
+			r.key.PowerCycle()
+			body := msg[1:]
+			if len(more) > 0 && len(body) > 0 {
+				body = slices.Concat([]byte{body[0] + 1}, body[1:], more)
+			}
+			status, answer := r.raw(append([]byte{msg[0]}, body...))
+			answers[fmt.Sprintf("%02x %x", status, answer)] = true
+		}
+		expect(t, "different answers to "+name, len(answers), 1)
+	}
 }
 
 func TestEveryPrefixFails(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, complete)
 	all := requests(r)
 	before := r.records()
 	for name, msg := range all {
@@ -320,10 +434,6 @@ func TestClose(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	for name, cfg := range map[string]virtual.Config{
-		"small message":  {MaxMessage: 1023},
-		"large message":  {MaxMessage: 7610},
-		"no room":        {MaxCredentials: -1},
-		"negative wait":  {ActionTimeout: -1},
 		"no randomness":  {Rand: bytes.NewReader(nil)},
 		"bad randomness": {Rand: zeros{}},
 	} {

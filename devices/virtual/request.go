@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
@@ -10,12 +11,6 @@ import (
 
 // publicKeyType is the only type of credential there is (WebAuthn L3 §5.8.2).
 const publicKeyType = "public-key"
-
-// Limits on lists of credentials, as getInfo says them.
-const (
-	maxListLength   = 8
-	maxCredentialID = wrappedSize
-)
 
 // hashSize is the size of a clientDataHash in bytes.
 const hashSize = sha256.Size
@@ -44,19 +39,26 @@ type pinAuth struct {
 // probes tells whether the param is the empty one that asks for a touch only.
 func (p pinAuth) probes() bool { return p.given && len(p.param) == 0 }
 
-// check is step 2 of makeCredential and getAssertion (CTAP 2.3 §6.1.2, §6.2.2).
-func (p pinAuth) check() error {
-	switch {
-	case !p.given:
+// checkAuth is step 2 of makeCredential and getAssertion (CTAP 2.3 §6.1.2,
+// §6.2.2).
+func (a *Authenticator) checkAuth(p pinAuth) error {
+	if !p.given {
 		return nil
-	case !p.protocolGiven:
-		return ctap2.StatusMissingParameter
 	}
-	return checkProtocol(p.protocol)
+	return a.checkAuthProtocol(p)
 }
 
-func checkProtocol(n uint64) error {
-	if !pinuv.Protocol(n).Valid() {
+// checkAuthProtocol wants a protocol with a pinUvAuthParam, and one that the key
+// has.
+func (a *Authenticator) checkAuthProtocol(p pinAuth) error {
+	if !p.protocolGiven {
+		return a.unless(protocolGuessed, ctap2.StatusMissingParameter, ctap2.StatusPINAuthInvalid)
+	}
+	return a.checkProtocol(p.protocol)
+}
+
+func (a *Authenticator) checkProtocol(n uint64) error {
+	if !slices.Contains(a.profile.PINProtocols, pinuv.Protocol(n)) {
 		return ctap2.StatusInvalidParameter
 	}
 	return nil
@@ -78,10 +80,18 @@ func (f *fields) options(key any) options {
 	return o
 }
 
+// listLimit is the longest list of credentials that is taken; 0 is any.
+func (a *Authenticator) listLimit() int {
+	if a.faulty(listUnlimited) {
+		return 0
+	}
+	return a.profile.MaxListLength
+}
+
 // clientDataHash reads the hash that assertions and attestations cover.
-func (f *fields) clientDataHash(key any) []byte {
+func (a *Authenticator) clientDataHash(f *fields, key any) []byte {
 	hash := f.bytes(key)
-	if f.err == nil && len(hash) != hashSize {
+	if f.err == nil && len(hash) != hashSize && !a.faulty(hashUnchecked) {
 		f.fail(ctap2.StatusInvalidLength)
 	}
 	return hash
@@ -96,19 +106,25 @@ func (f *fields) rpID(key any) string {
 	return id
 }
 
-// descriptors reads an excludeList or an allowList.
-func (f *fields) descriptors(key any) []descriptor {
+// descriptors reads an excludeList or an allowList of at most so many elements;
+// 0 is any number.
+func (f *fields) descriptors(key any, most int) []descriptor {
 	items := f.array(key)
-	if len(items) > maxListLength {
+	if most > 0 && len(items) > most {
 		f.fail(ctap2.StatusLimitExceeded)
 		return nil
 	}
 	list := make([]descriptor, 0, len(items))
 	f.elements(items, func(item *fields) {
-		item.require("id", "type")
-		list = append(list, descriptor{ID: item.bytes("id"), Type: item.text("type")})
+		list = append(list, item.descriptor())
 	})
 	return list
+}
+
+// descriptor reads the fields as a PublicKeyCredentialDescriptor.
+func (f *fields) descriptor() descriptor {
+	f.require("id", "type")
+	return descriptor{ID: f.bytes("id"), Type: f.text("type")}
 }
 
 // find looks a descriptor up among the credentials of the relying party. IDs

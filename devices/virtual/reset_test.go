@@ -3,6 +3,7 @@ package virtual_test
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,14 +13,14 @@ import (
 
 func TestResetForgetsEverything(t *testing.T) {
 	r := newRig(t)
-	baseline := r.ok(cmdGetInfo, nil)
+	baseline := r.info()
 	before := r.records()
 	wrapped := r.make(creation())
 	stored := r.accounts("one", "two")[0]
 	r.setPIN()
 	r.wrong(0x31)
 	r.ok(cmdReset, nil)
-	if got := r.ok(cmdGetInfo, nil); !reflect.DeepEqual(got, baseline) {
+	if got := r.info(); !reflect.DeepEqual(got, baseline) {
 		t.Fatalf("getInfo is %v", got)
 	}
 	for range 2 {
@@ -91,4 +92,34 @@ func TestResetIsAllOrNothing(t *testing.T) {
 	r.cfg.Store = memory
 	r.load()
 	r.assert(assertion(c.id), c)
+}
+
+// TestResetOfAKeyWithEverything compares a key that everything was done to with
+// one of its model that was never used.
+func TestResetOfAKeyWithEverything(t *testing.T) {
+	names := func(r *rig) []string { return slices.Sorted(maps.Keys(r.records())) }
+	fresh, r := newRig(t, everything), used(t)
+	r.ok(cmdConfig, r.tokenFor(permACFG).acfg(2, nil))
+	r.ok(cmdConfig, r.tokenFor(permACFG).acfg(4, nil))
+	before := r.records()
+	r.key.PowerCycle()
+	r.ok(cmdReset, nil)
+	for range 2 {
+		if got, want := names(r), names(fresh); !slices.Equal(got, want) {
+			t.Fatalf("records %v, want %v", got, want)
+		}
+		if got, want := r.info(), fresh.info(); !reflect.DeepEqual(got, want) {
+			t.Fatalf("getInfo is %v, want %v", got, want)
+		}
+		expect(t, "large blobs", len(r.blobs()), 17)
+		expect(t, "uv retries", r.uvRetries(), 5)
+		r.load()
+	}
+	after := r.records()
+	for _, kept := range []string{"identity", "attestation/u2f", "attestation/enterprise"} {
+		expect(t, "the "+kept+" is kept", before[kept] == after[kept], true)
+	}
+	for _, changed := range []string{"secrets", "persistent"} {
+		expect(t, "the "+changed+" record is kept", before[changed] == after[changed], false)
+	}
 }

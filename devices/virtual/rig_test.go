@@ -12,6 +12,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -81,8 +82,11 @@ type rig struct {
 	cfg     virtual.Config
 	key     *virtual.Authenticator
 	ctx     context.Context
-	touches int    // how often the user was asked
-	states  []byte // keepalive status codes of the last command
+	touches int      // how often the user was asked
+	states  []byte   // keepalive status codes of the last command
+	heard   []string // every answer so far
+	tape    []exchange
+	now     *time.Time // of a scene
 }
 
 // newRig makes a key in memory, with repeatable randomness and a user who
@@ -110,6 +114,23 @@ func newRig(t testing.TB, changes ...func(*virtual.Config)) *rig {
 	return r
 }
 
+// model changes the key's profile.
+func model(change func(*virtual.Profile)) func(*virtual.Config) {
+	return func(c *virtual.Config) {
+		if c.Profile == nil {
+			c.Profile = virtual.DefaultProfile()
+		}
+		change(c.Profile)
+	}
+}
+
+// become makes the key another model, with the state that it has.
+func (r *rig) become(change func(*virtual.Profile)) {
+	r.t.Helper()
+	model(change)(&r.cfg)
+	r.load()
+}
+
 // load makes the key from its store, anew.
 func (r *rig) load() {
 	r.t.Helper()
@@ -124,12 +145,24 @@ func (r *rig) load() {
 func (r *rig) raw(msg []byte) (status byte, body []byte) {
 	r.t.Helper()
 	r.states = nil
+	touches := r.touches
 	answer := r.key.Message(r.ctx, msg, func(status byte) { r.states = append(r.states, status) })
+	r.heard = append(r.heard, string(answer))
+	r.tape = append(r.tape, exchange{label: label(msg), touches: r.touches - touches, answer: answer})
 	checkAnswer(r.t, answer)
-	if len(answer) > virtual.MinMessage { // what every platform can take
+	if limit := r.longest(); len(answer) > limit {
 		r.t.Fatalf("answer of %d bytes", len(answer))
 	}
 	return answer[0], answer[1:]
+}
+
+// longest is the longest answer that a key may give: that of the default model
+// fits what every platform can take.
+func (r *rig) longest() int {
+	if r.cfg.Profile == nil {
+		return virtual.MinMessage
+	}
+	return virtual.MaxMessage
 }
 
 // checkAnswer wants a status byte and at most one canonical item, and none after
@@ -253,9 +286,15 @@ const (
 
 func parseAuthData(t testing.TB, body map[any]any) authData {
 	t.Helper()
+	return parseAuthDataOf(t, rpID, body)
+}
+
+// parseAuthDataOf is parseAuthData for a relying party.
+func parseAuthDataOf(t testing.TB, rp string, body map[any]any) authData {
+	t.Helper()
 	b := body[uint64(2)].([]byte)
 	d := authData{raw: b, flags: b[32], count: binary.BigEndian.Uint32(b[33:])}
-	if want := sha256.Sum256([]byte(rpID)); !bytes.Equal(b[:32], want[:]) {
+	if want := sha256.Sum256([]byte(rp)); !bytes.Equal(b[:32], want[:]) {
 		t.Fatalf("RP ID hash %x", b[:32])
 	}
 	rest := b[37:]

@@ -1,23 +1,26 @@
 package virtual
 
 import (
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
-	"github.com/touchstone-fido/touchstone/ctap2/cose"
 )
 
 // state is what a key remembers without power. It is always the same as the
 // records in the store.
 type state struct {
 	identity    identity
+	enterprise  certified
+	u2f         certified
 	secrets     secrets
 	pin         pinRecord
 	counter     uint32
+	persistent  persistentRecord
+	settings    settingsRecord
+	uv          uvRecord
+	blobs       []byte // the serialised large-blob array
+	fingers     []*finger
 	credentials *credentials
 }
 
@@ -25,6 +28,7 @@ type state struct {
 func (s *state) wipe() {
 	s.secrets.wipe()
 	clear(s.pin.Hash)
+	clear(s.persistent.Token)
 	for _, c := range s.credentials.byID {
 		clear(c.private)
 	}
@@ -46,48 +50,68 @@ func (a *Authenticator) load() error {
 	if len(records) == 0 {
 		return a.manufacture()
 	}
-	if a.state, err = parseState(records); err != nil {
+	l, err := parseState(records)
+	if err != nil {
 		return err
 	}
-	return a.checkModel()
-}
-
-// parseState reads all records. The error is a [*RecordError].
-func parseState(records map[string][]byte) (state, error) {
-	for _, name := range []string{identityName, secretsName, pinName, counterName} {
-		if _, ok := records[name]; !ok {
-			return state{}, &RecordError{Name: name, Err: ErrMissing}
-		}
+	defer l.issuer.wipe()
+	a.state = l.state
+	if err := a.checkModel(); err != nil {
+		return err
 	}
-	l := loader{state: state{credentials: newCredentials()}}
-	for name, b := range records {
-		if err := l.record(name, b); err != nil {
-			return state{}, &RecordError{Name: name, Err: err}
-		}
-	}
-	return l.finish()
+	return a.complete(l)
 }
 
 // checkModel refuses a state that belongs to another model than the one asked
 // for.
 func (a *Authenticator) checkModel() error {
-	if want := a.cfg.AAGUID; want != (authdata.AAGUID{}) && want != a.state.identity.aaguid {
-		return fmt.Errorf("the stored key is of model %v, not %v", a.state.identity.aaguid, want)
+	if want := a.profile.AAGUID; want != (authdata.AAGUID{}) && want != a.state.identity.aaguid {
+		return &ModelError{Stored: a.state.identity.aaguid, Asked: want}
 	}
 	return nil
 }
 
+// ModelError says that a stored key is of another model than the profile.
+type ModelError struct{ Stored, Asked authdata.AAGUID }
+
+// Error names both models.
+func (e *ModelError) Error() string {
+	return fmt.Sprintf("the stored key is of model %v, not %v", e.Stored, e.Asked)
+}
+
+// complete makes what a model wants of its keys and an earlier version did not
+// make, or another model did not need. What is absent otherwise is as on a
+// factory-new key.
+func (a *Authenticator) complete(l *loader) error {
+	var ch change
+	if a.state.uv.Version == 0 {
+		a.state.uv = a.freshUV()
+	}
+	if a.state.blobs == nil {
+		a.state.blobs = emptyBlobs()
+	}
+	if err := a.certify(&ch, l.issuer); err != nil {
+		return err
+	}
+	if a.state.persistent.Version == 0 {
+		fresh, err := a.freshPersistent(&ch)
+		if err != nil {
+			return err
+		}
+		a.state.persistent = fresh
+	}
+	return a.apply(ch)
+}
+
 // manufacture makes a key that was never used and stores it.
 func (a *Authenticator) manufacture() error {
-	aaguid := a.cfg.AAGUID
-	if aaguid == (authdata.AAGUID{}) {
-		aaguid = DefaultAAGUID
-	}
-	record, err := newIdentity(a.cfg.Rand, aaguid)
+	aaguid := or(a.profile.AAGUID, DefaultAAGUID)
+	record, issuer, err := newIdentity(a.cfg.Rand, aaguid, a.profile.Attestation.Intermediate)
 	if err != nil {
 		return err
 	}
 	defer clear(record.RootKey)
+	defer issuer.wipe()
 	fresh, ch, err := a.factoryState()
 	if err != nil {
 		return err
@@ -96,11 +120,11 @@ func (a *Authenticator) manufacture() error {
 		return err
 	}
 	ch.put(identityName, record)
-	if err := a.apply(ch); err != nil {
+	a.state = fresh
+	if err := a.certify(&ch, issuer); err != nil {
 		return err
 	}
-	a.state = fresh
-	return nil
+	return a.apply(ch)
 }
 
 // factoryState makes everything but the identity of an unused key, and the
@@ -119,8 +143,13 @@ func (a *Authenticator) factoryState() (state, change, error) {
 	}
 	fresh := state{
 		secrets:     s,
-		pin:         pinRecord{Version: recordVersion, Hash: []byte{}, Retries: maxPINRetries},
+		pin:         pinRecord{Version: recordVersion, Hash: []byte{}, Retries: a.profile.PIN.Retries},
+		uv:          a.freshUV(),
+		blobs:       emptyBlobs(),
 		credentials: newCredentials(),
+	}
+	if fresh.persistent, err = a.freshPersistent(&ch); err != nil {
+		return state{}, ch, err
 	}
 	ch.put(secretsName, s.record)
 	ch.put(pinName, fresh.pin)
@@ -128,146 +157,21 @@ func (a *Authenticator) factoryState() (state, change, error) {
 	return fresh, ch, nil
 }
 
-// loader builds a state from records.
-type loader struct {
-	state state
-	found []*credential
-}
-
-func (l *loader) record(name string, b []byte) error {
-	switch {
-	case name == identityName:
-		return l.identity(b)
-	case name == secretsName:
-		return l.secrets(b)
-	case name == pinName:
-		return l.pin(b)
-	case name == counterName:
-		return l.counter(b)
-	case strings.HasPrefix(name, credentialPrefix):
-		return l.credential(name, b)
-	}
-	return ErrUnknown
-}
-
-func (l *loader) identity(b []byte) error {
-	var r identityRecord
-	if err := decodeRecord(b, &r); err != nil {
-		return err
-	}
-	clear(r.RootKey) // nothing is issued yet by a key that was loaded
-	var err error
-	if l.state.identity, err = r.parse(); err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return nil
-}
-
-func (l *loader) secrets(b []byte) error {
-	var r secretsRecord
-	if err := decodeRecord(b, &r); err != nil {
-		return err
-	}
-	if len(r.Wrap) != secretSize || len(r.Derive) != secretSize {
-		return ErrCorrupt
-	}
-	var err error
-	l.state.secrets, err = newSecrets(r)
-	return err
-}
-
-func (l *loader) pin(b []byte) error {
-	var r pinRecord
-	if err := decodeRecord(b, &r); err != nil {
-		return err
-	}
-	if r.Retries > maxPINRetries || r.set() && len(r.Hash) != 16 {
-		return ErrCorrupt
-	}
-	l.state.pin = r
-	return nil
-}
-
-func (l *loader) counter(b []byte) error {
-	var r counterRecord
-	if err := decodeRecord(b, &r); err != nil {
-		return err
-	}
-	l.state.counter = r.Value
-	return nil
-}
-
-func (l *loader) credential(name string, b []byte) error {
-	id, ok := credentialID(name)
-	if !ok || len(id) != discoverableIDSize {
-		return ErrUnknown
-	}
-	var r credentialRecord
-	if err := decodeRecord(b, &r); err != nil {
-		return err
-	}
-	c, err := r.parse(id)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	l.found = append(l.found, c)
-	return nil
-}
-
-// finish indexes the credentials and checks that no two of them are for the
-// same account.
-func (l *loader) finish() (state, error) {
-	s := l.state.credentials
-	s.addAll(l.found)
-	for _, c := range l.found {
-		if s.ofUser(c.rpIDHash, c.user.ID) != c {
-			return state{}, &RecordError{Name: credentialName(c.id), Err: fmt.Errorf("%w: replaced by another", ErrCorrupt)}
-		}
-	}
-	return l.state, nil
-}
-
-// parse makes a credential of its record.
-func (r credentialRecord) parse(id []byte) (*credential, error) {
-	s := schemeOf(cose.Algorithm(r.Algorithm))
-	switch {
-	case s == nil:
-		return nil, errors.New("unknown algorithm")
-	case len(r.Private) != privateKeySize:
-		return nil, errors.New("private key of a wrong size")
-	case r.Protect < protectOptional || r.Protect > protectRequired:
-		return nil, errors.New("unknown credProtect level")
-	case r.RPID == "" || len(r.UserID) == 0 || len(r.UserID) > maxUserID:
-		return nil, errors.New("no relying party or no user")
-	}
-	if _, err := s.signer(r.Private); err != nil {
-		return nil, errors.New("not a private key")
-	}
-	return &credential{
-		id:           id,
-		rpIDHash:     sha256.Sum256([]byte(r.RPID)),
-		scheme:       s,
-		private:      r.Private,
-		protect:      r.Protect,
-		discoverable: true,
-		rp:           rpEntity{ID: r.RPID, Name: r.RPName},
-		user:         userEntity{ID: r.UserID, Name: r.UserName, DisplayName: r.DisplayName},
-		sequence:     r.Sequence,
-	}, nil
-}
-
 // record is what is stored of a discoverable credential.
 func (c *credential) record() credentialRecord {
 	return credentialRecord{
-		Version:     recordVersion,
-		Algorithm:   int64(c.scheme.algorithm),
-		Private:     c.private,
-		Protect:     c.protect,
-		Sequence:    c.sequence,
-		RPID:        c.rp.ID,
-		RPName:      c.rp.Name,
-		UserID:      c.user.ID,
-		UserName:    c.user.Name,
-		DisplayName: c.user.DisplayName,
+		Version:      recordVersion,
+		Algorithm:    int64(c.scheme.algorithm),
+		Private:      c.private,
+		Protect:      c.protect,
+		Sequence:     c.sequence,
+		RPID:         c.rp.ID,
+		RPName:       c.rp.Name,
+		UserID:       c.user.ID,
+		UserName:     c.user.Name,
+		DisplayName:  c.user.DisplayName,
+		LargeBlobKey: c.largeBlobKey,
+		Payment:      c.payment,
+		CredBlob:     c.credBlob,
 	}
 }

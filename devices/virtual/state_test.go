@@ -8,15 +8,32 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/touchstone-fido/touchstone/ctap2/largeblob"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
 // used is a key with everything a store can hold.
-func used(t testing.TB) *rig {
-	r := newRig(t)
-	r.accounts("one", "two")
+func used(t testing.TB, changes ...func(*virtual.Config)) *rig {
+	r := newRig(t, append([]func(*virtual.Config){everything}, changes...)...)
+	credentials := r.accounts("one", "two")
+	r.assert(assertion(credentials[0].id)) // which has a counter of its own
+	r.writeBlob(credentials[0].id, []byte("blob"), 4)
 	r.setPIN()
+	r.enrol("thumb")
+	r.uvToken(permBE, absent{})
+	r.setBlobs(r.tokenFor(permLBW), largeblob.Serialize([]wire.Raw{{0xa0}}))
+	r.ok(cmdConfig, r.tokenFor(permACFG).acfg(3, m{1: 4, 2: []any{rpID}}))
 	return r
+}
+
+// everything is a key with all that keys can have.
+func everything(c *virtual.Config) {
+	c.Profile = virtual.FingerprintProfile()
+	c.Profile.Counter = virtual.CounterPerCredential
+	c.Profile.Attestation.Intermediate = true
+	c.Profile.Extensions = append(c.Profile.Extensions, "largeBlob")
+	c.Finger = virtual.Touching("thumb")
 }
 
 func TestStateSurvivesLoading(t *testing.T) {
@@ -40,7 +57,7 @@ func TestStateSurvivesLoading(t *testing.T) {
 }
 
 func TestNothingIsStoredForWrappedCredentials(t *testing.T) {
-	r := newRig(t, func(c *virtual.Config) { c.NoCounter = true })
+	r := newRig(t, model(func(p *virtual.Profile) { p.Counter = virtual.CounterNone }))
 	before := r.records()
 	c := r.make(creation())
 	r.assert(assertion(c.id), c)
@@ -50,11 +67,10 @@ func TestNothingIsStoredForWrappedCredentials(t *testing.T) {
 }
 
 func TestTheModelOfAStoredKeyIsKept(t *testing.T) {
-	r := newRig(t, func(c *virtual.Config) { c.AAGUID = [16]byte{7} })
-	r.cfg.AAGUID = [16]byte{}
-	r.load()
+	r := newRig(t, model(func(p *virtual.Profile) { p.AAGUID = [16]byte{7} }))
+	r.become(func(p *virtual.Profile) { p.AAGUID = [16]byte{} })
 	expect(t, "AAGUID", r.make(creation()).aaguid[0], 7)
-	r.cfg.AAGUID = [16]byte{8}
+	r.cfg.Profile.AAGUID = [16]byte{8}
 	if _, err := virtual.New(r.cfg); err == nil {
 		t.Fatal("a key became one of another model")
 	}
@@ -75,13 +91,14 @@ func TestBadRecordsAreNamed(t *testing.T) {
 		{"not a map", func([]byte) []byte { return []byte{0x80} }, virtual.ErrCorrupt},
 		{"an empty map", func([]byte) []byte { return []byte{0xa0} }, virtual.ErrCorrupt},
 		{"of version 0", version(0), virtual.ErrCorrupt},
-		{"of version 2", version(2), virtual.ErrNewer},
-		{"long-winded", func(b []byte) []byte { return bytes.Replace(b, []byte{0, 1}, []byte{0, 0x18, 1}, 1) }, virtual.ErrCorrupt},
+		{"of version 3", version(3), virtual.ErrNewer},
+		{"long-winded", func(b []byte) []byte { return bytes.Replace(b, []byte{0, 2}, []byte{0, 0x18, 2}, 1) }, virtual.ErrCorrupt},
 	}
+	needed := map[string]bool{"identity": true, "secrets": true, "pin": true, "counter": true}
 	good := used(t).records()
 	for name := range good {
 		for _, damage := range damages {
-			if damage.want == virtual.ErrMissing && strings.HasPrefix(name, "credential/") {
+			if damage.want == virtual.ErrMissing && !needed[name] {
 				continue
 			}
 			t.Run(name[:min(len(name), 12)]+" is "+damage.name, func(t *testing.T) {
@@ -105,7 +122,7 @@ func version(n byte) func([]byte) []byte {
 	}
 }
 
-func storeOf(t *testing.T, records map[string]string) virtual.Store {
+func storeOf(t testing.TB, records map[string]string) virtual.Store {
 	store := virtual.NewMemory()
 	for name, b := range records {
 		apply(t, store, map[string][]byte{name: []byte(b)})
@@ -161,7 +178,7 @@ func TestRecordsThatMakeNoSense(t *testing.T) {
 		{"identity", map[any]any{uint64(4): bytes.Repeat([]byte{1}, 32)}},
 		{"identity", map[any]any{uint64(4): make([]byte, 32)}},
 		{"identity", map[any]any{uint64(5): []byte{}}},
-		{names[0], map[any]any{uint64(1): -257}},
+		{names[0], map[any]any{uint64(1): -65535}},
 		{names[0], map[any]any{uint64(2): make([]byte, 32)}},
 		{names[0], map[any]any{uint64(2): make([]byte, 31)}},
 		{names[0], map[any]any{uint64(3): 0}},
@@ -169,10 +186,23 @@ func TestRecordsThatMakeNoSense(t *testing.T) {
 		{names[0], map[any]any{uint64(5): ""}},
 		{names[0], map[any]any{uint64(7): []byte{}}},
 		{names[0], map[any]any{uint64(7): make([]byte, 65)}},
+		{"persistent", map[any]any{uint64(1): make([]byte, 31)}},
+		{"persistent", map[any]any{uint64(2): make([]byte, 15)}},
+		{"persistent", map[any]any{uint64(3): make([]byte, 17)}},
+		{"attestation/u2f", map[any]any{uint64(1): bytes.Repeat([]byte{1}, 32)}},
+		{"attestation/u2f", map[any]any{uint64(2): []byte{1}}},
+		{"attestation/enterprise", map[any]any{uint64(1): make([]byte, 31)}},
+		{"blobs", map[any]any{uint64(1): make([]byte, 17)}},
+		{"blobs", map[any]any{uint64(1): []byte{}}},
+		{"settings", map[any]any{uint64(1): 1}},
+		{"uv", map[any]any{uint64(1): 26}},
+		{withPrefix(good, "finger/"), map[any]any{uint64(1): ""}},
+		{withPrefix(good, "count/"), map[any]any{uint64(9): 1}},
+		{withPrefix(good, "blob/"), map[any]any{uint64(1): "x"}},
 		{names[0], map[any]any{uint64(7): []byte("two"), uint64(4): 0}}, // older than the other account
 	}
 	for i, test := range tests {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(fmt.Sprint(i, " ", test.record[:min(12, len(test.record))]), func(t *testing.T) {
 			record := decode(t, []byte(good[test.record]))
 			if name, ok := test.changes[uint64(7)].([]byte); ok && string(name) == string(record[uint64(7)].([]byte)) {
 				test.changes[uint64(7)] = []byte("one") // whoever the other account is
@@ -185,9 +215,30 @@ func TestRecordsThatMakeNoSense(t *testing.T) {
 	}
 }
 
+// withPrefix is the name of a record that begins like this.
+func withPrefix(records map[string]string, prefix string) string {
+	for name := range records {
+		if strings.HasPrefix(name, prefix) {
+			return name
+		}
+	}
+	return prefix
+}
+
+// What belongs to a credential that is not there is named, too.
+func TestOrphans(t *testing.T) {
+	good := used(t).records()
+	for _, prefix := range []string{"count/", "blob/"} {
+		store := storeOf(t, good)
+		name := prefix + strings.Repeat("ab", 32)
+		apply(t, store, map[string][]byte{name: []byte(good[withPrefix(good, prefix)])})
+		wantBadRecord(t, store, name, virtual.ErrCorrupt)
+	}
+}
+
 func TestUnknownRecords(t *testing.T) {
 	good := used(t).records()
-	for _, name := range []string{"blobs", "credential/", "credential/00", "credential/zz", "", "PIN"} {
+	for _, name := range []string{"blob", "blob/", "count/0", "finger", "credential/", "credential/00", "credential/zz", "", "PIN"} {
 		store := storeOf(t, good)
 		apply(t, store, map[string][]byte{name: {0xa1, 0, 1}})
 		wantBadRecord(t, store, name, virtual.ErrUnknown)

@@ -9,44 +9,73 @@ import (
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
+// TestPermissionsThatCanBeAsked is the table of CTAP 2.3 §6.5.5.7: what a token
+// by PIN and one by built-in verification can be asked for, on models that have
+// everything, and on ones that lack what a permission is for.
 func TestPermissionsThatCanBeAsked(t *testing.T) {
-	tests := []struct {
+	const none = 0x30 // UV is not configured; everything before that was right
+	without := func(ids ...string) func(*virtual.Profile) {
+		return func(p *virtual.Profile) {
+			for _, id := range ids {
+				delete(p.Options, id)
+			}
+		}
+	}
+	for _, test := range []struct {
 		name        string
-		permissions int
+		change      func(*virtual.Profile)
+		permissions any
 		rpID        any
-		want        byte // of subcommand 0x09; 0x06 says NOT_ALLOWED instead of 0
+		byPIN, byUV byte
 	}{
-		{"none", 0, rpID, 0x02},
-		{"mc", 0x01, rpID, 0},
-		{"ga", 0x02, rpID, 0},
-		{"mc and ga", 0x03, rpID, 0},
-		{"mc without rpId", 0x01, absent{}, 0x14},
-		{"ga without rpId", 0x02, absent{}, 0x14},
-		{"cm", 0x04, absent{}, 0x40},
-		{"be", 0x08, absent{}, 0x40},
-		{"lbw", 0x10, absent{}, 0x40},
-		{"acfg", 0x20, absent{}, 0x40},
-		{"pcmr", 0x40, absent{}, 0x40},
-		{"mc and cm", 0x05, rpID, 0x40},
-		{"undefined", 0x80, absent{}, 0},
-		{"mc and undefined", 0x181, rpID, 0},
+		{"none", without(), 0, rpID, 0x02, 0x02},
+		{"no member", without(), absent{}, rpID, 0x14, 0x14},
+		{"text", without(), "x", rpID, 0x11, 0x11},
+		{"mc", without(), 0x01, rpID, 0, none},
+		{"ga", without(), 0x02, rpID, 0, none},
+		{"mc and ga", without(), 0x03, rpID, 0, none},
+		{"mc without rpId", without(), 0x01, absent{}, 0x14, 0x14},
+		{"ga without rpId", without(), 0x02, absent{}, 0x14, 0x14},
+		{"mc where a PIN is not enough", func(p *virtual.Profile) { p.Options["noMcGaPermissionsWithClientPin"] = true }, 0x01, rpID, 0x40, none},
+		{"ga where a PIN is not enough", func(p *virtual.Profile) { p.Options["noMcGaPermissionsWithClientPin"] = true }, 0x02, rpID, 0x40, none},
+		{"cm", without(), 0x04, absent{}, 0, none},
+		{"cm with rpId", without(), 0x04, rpID, 0, none},
+		{"cm without credMgmt", without("credMgmt"), 0x04, absent{}, 0x40, 0x40},
+		{"cm with the preview", func(p *virtual.Profile) {
+			delete(p.Options, "credMgmt")
+			p.Options["credentialMgmtPreview"] = true
+		}, 0x04, absent{}, 0, none},
+		{"be", without(), 0x08, absent{}, 0, none},
+		{"be without bioEnroll", without("bioEnroll"), 0x08, absent{}, 0x40, none},
+		{"be without uvBioEnroll", without("uvBioEnroll"), 0x08, absent{}, 0, 0x40},
+		{"lbw", without(), 0x10, absent{}, 0, none},
+		{"lbw without largeBlobs", without("largeBlobs"), 0x10, absent{}, 0x40, 0x40},
+		{"acfg", without(), 0x20, absent{}, 0, none},
+		{"acfg without authnrCfg", without("authnrCfg"), 0x20, absent{}, 0x40, none},
+		{"acfg without uvAcfg", without("uvAcfg"), 0x20, absent{}, 0, 0x40},
+		{"pcmr", without(), 0x40, absent{}, 0, none},
+		{"pcmr with cm", without(), 0x44, absent{}, 0x40, 0x40},
+		{"pcmr with mc", without(), 0x41, rpID, 0x40, 0x40},
+		{"pcmr with an undefined one", without(), 0xc0, absent{}, 0, none},
+		{"pcmr without perCredMgmtRO", without("perCredMgmtRO"), 0x40, absent{}, 0x40, 0x40},
+		{"undefined", without(), 0x80, absent{}, 0, none},
+		{"mc and undefined", without(), 0x181, rpID, 0, none},
+		{"mc and cm", without(), 0x05, rpID, 0, none},
+		{"all that can be", without(), 0x3f, rpID, 0, none},
+		{"enormous", without(), uint64(1) << 63, absent{}, 0, none},
+	} {
+		r := newRig(t, func(c *virtual.Config) { c.Profile = virtual.FingerprintProfile() }, model(test.change))
+		r.setPIN()
+		p := r.agree(2)
+		request := p.getTokenWith(pin, 1, test.rpID).with(m{9: test.permissions})
+		if got, _ := r.raw(message(t, cmdClientPIN, request)); got != test.byPIN {
+			t.Errorf("%s: status %02x, want %02x", test.name, got, test.byPIN)
+		}
+		if got, _ := r.raw(message(t, cmdClientPIN, request.with(m{2: 6}))); got != test.byUV {
+			t.Errorf("%s by built-in verification: status %02x, want %02x", test.name, got, test.byUV)
+		}
+		r.wantRetries(8, false)
 	}
-	r := newRig(t)
-	r.setPIN()
-	p := r.agree(2)
-	for _, test := range tests {
-		request := p.getTokenWith(pin, test.permissions, test.rpID)
-		if got, _ := r.raw(message(t, cmdClientPIN, request)); got != test.want {
-			t.Errorf("%s: status %02x, want %02x", test.name, got, test.want)
-		}
-		if test.want == 0 {
-			test.want = 0x30
-		}
-		if got, _ := r.raw(message(t, cmdClientPIN, request.with(m{2: 6}))); got != test.want {
-			t.Errorf("%s by built-in verification: status %02x, want %02x", test.name, got, test.want)
-		}
-	}
-	r.wantRetries(8, false)
 }
 
 func TestLegacyTokenTakesNoPermissions(t *testing.T) {

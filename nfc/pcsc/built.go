@@ -97,7 +97,7 @@ func describe(s scard.ReaderState) Reader {
 	case s.EventState&scard.StateMute != 0:
 		r.Err = ErrMute
 	case s.EventState&scard.StateExclusive != 0:
-		r.Err = ErrInUse
+		r.Err = errExclusive
 	}
 	return r
 }
@@ -109,6 +109,17 @@ func (service) present(reader string) (bool, error) {
 	}
 	defer ctx.Release()
 	return becomes(ctx, reader, true, 200*time.Millisecond)
+}
+
+func (service) shared(reader string) bool {
+	ctx, err := scard.EstablishContext()
+	if err != nil {
+		return false
+	}
+	defer ctx.Release()
+	now, err := look(ctx, reader, scard.StateUnaware, 0)
+	const flags = scard.StateInuse | scard.StateExclusive
+	return err == nil && now.EventState&flags == scard.StateInuse
 }
 
 // becomes waits for a card to be there, or not to be, and says whether it was
@@ -162,19 +173,59 @@ func (h *handle) transmit(apdu []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: empty", nfc.ErrMalformed) // the binding panics
 	}
 	answer, err := h.card.Transmit(apdu)
-	if errors.Is(err, scard.ErrNotTransacted) || errors.Is(err, scard.ErrCommError) {
-		if left, _ := becomes(h.ctx, h.reader, false, noticing); left {
-			err = scard.ErrRemovedCard
-		}
+	if err == nil && len(answer) < 2 {
+		err = scard.ErrNotTransacted // so does a card leave some drivers
 	}
 	return answer, h.mend(err)
+}
+
+// vague are errors of an open card that may have many reasons. libpcsclite
+// denies access to a service that has stopped meanwhile.
+var vague = []scard.Error{scard.ErrNotTransacted, scard.ErrCommError, scard.ErrInvalidHandle, scard.ErrSecurityViolation, scard.ErrNoAccess}
+
+// explain finds out what is behind a vague error: that the card has left, or
+// its reader, or that the service has stopped.
+func (h *handle) explain(err error) error {
+	if !slices.ContainsFunc(vague, func(v scard.Error) bool { return errors.Is(err, v) }) {
+		return err
+	}
+	left, reason := becomes(h.ctx, h.reader, false, noticing)
+	switch {
+	case left:
+		return scard.ErrRemovedCard
+	case errors.Is(reason, ErrNoReader), errors.Is(reason, ErrNoService):
+		return reason
+	}
+	return err
+}
+
+var protocols = map[scard.Protocol]nfc.Protocol{scard.ProtocolT0: nfc.ProtocolT0, scard.ProtocolT1: nfc.ProtocolT1}
+
+// traits asks the reader for its properties too, which not every driver knows.
+func (h *handle) traits() nfc.Traits {
+	traits := nfc.Traits{Protocol: protocols[h.card.ActiveProtocol()]}
+	if status, err := h.card.Status(); err == nil {
+		traits.ATR = slices.Clone(status.Atr)
+	}
+	features, err := h.card.Control(scard.CtlCode(getFeatureRequest), nil)
+	if err != nil {
+		return traits
+	}
+	code, ok := feature(features, featureTLVProperties)
+	if !ok {
+		return traits
+	}
+	if properties, err := h.card.Control(code, nil); err == nil {
+		traits.MaxAPDU = maxAPDU(properties)
+	}
+	return traits
 }
 
 // mend takes note of a reset by another program, before which the service lets
 // nothing through.
 func (h *handle) mend(err error) error {
 	if !errors.Is(err, scard.ErrResetCard) {
-		return lost(err)
+		return lost(h.explain(err))
 	}
 	if err := h.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.LeaveCard); err != nil {
 		return lost(err)
@@ -215,7 +266,7 @@ var kinds = map[scard.Error]error{
 	scard.ErrNoReadersAvailable: ErrNoReader,
 	scard.ErrNoSmartcard:        ErrNoCard,
 	scard.ErrRemovedCard:        ErrNoCard,
-	scard.ErrSharingViolation:   ErrInUse,
+	scard.ErrSharingViolation:   errExclusive,
 	scard.ErrUnresponsiveCard:   ErrMute,
 	scard.ErrUnpoweredCard:      ErrMute,
 	scard.ErrUnsupportedCard:    ErrMute,
@@ -227,14 +278,13 @@ var kinds = map[scard.Error]error{
 // lost is kind for an open card: where there is no card, reader or service any
 // more, ours is gone.
 func lost(err error) error {
-	err = kind(err)
+	err = gone(kind(err))
 	var code scard.Error
-	if !errors.As(err, &code) {
+	if !errors.As(err, &code) || errors.Is(err, nfc.ErrGone) {
 		return err
 	}
-	switch {
-	case errors.Is(err, ErrNoCard), errors.Is(err, ErrNoReader), errors.Is(err, ErrNoService),
-		code == scard.ErrInvalidHandle, code == scard.ErrUnpoweredCard, code == scard.ErrShutdown:
+	switch code {
+	case scard.ErrInvalidHandle, scard.ErrUnpoweredCard, scard.ErrShutdown:
 		return fmt.Errorf("%w: %w", nfc.ErrGone, err)
 	}
 	return err

@@ -53,7 +53,7 @@ func TestDescribe(t *testing.T) {
 		scard.StateEmpty | scard.StateUnavailable:       {Name: "r"},
 		scard.StatePresent:                              {Name: "r", ATR: atr, CardPresent: true},
 		scard.StatePresent | scard.StateInuse:           {Name: "r", ATR: atr, CardPresent: true},
-		scard.StatePresent | scard.StateExclusive:       {Name: "r", ATR: atr, CardPresent: true, Err: ErrInUse},
+		scard.StatePresent | scard.StateExclusive:       {Name: "r", ATR: atr, CardPresent: true, Err: errExclusive},
 		scard.StatePresent | scard.StateMute:            {Name: "r", ATR: atr, CardPresent: true, Err: ErrMute},
 		scard.StatePresent | scard.StateChanged | 7<<16: {Name: "r", ATR: atr, CardPresent: true},
 	} {
@@ -91,4 +91,16 @@ func TestNoService(t *testing.T) {
 	_, err = Open(t.Context(), "r")
 	wantKind(t, err, "open", ErrNoService)
 	wantKind(t, Wait(t.Context(), "r"), "wait for card", ErrNoService)
+	wantKind(t, Watch(t.Context(), func() { t.Error("something has changed") }), "watch", ErrNoService)
+}
+
+// TestMarks: no two watchers share a name with each other or with anybody, and
+// Windows gets no zero byte.
+func TestMarks(t *testing.T) {
+	if a, b := markOf("linux", 1), markOf("linux", 2); a == b || a[0] != 0 || b[0] != 0 {
+		t.Errorf("%q, %q", a, b)
+	}
+	if got := markOf("windows", 1); got != "" {
+		t.Errorf("%q", got)
+	}
 }

@@ -13,6 +13,10 @@ import (
 // grace is how long a transaction outlives the last command.
 const grace = time.Second
 
+// patience is how long a client waits before it is told that another program
+// is in the way.
+const patience = time.Second
+
 // card is a link with one goroutine that does all its calls.
 type card struct {
 	reader   string
@@ -25,16 +29,20 @@ type card struct {
 
 	held   bool        // in a transaction; the worker's
 	queued atomic.Bool // waiting for one
+	late   atomic.Bool // Open has waited for patience already
 }
 
+// request is something for the worker to do, and where it puts what comes of
+// it: there is room, as the asker may have left.
 type request struct {
-	apdu  []byte
-	reply chan<- reply // has room: the asker may have left
+	work  func() reply
+	reply chan<- reply
 }
 
 type reply struct {
-	apdu []byte
-	err  error
+	apdu   []byte
+	traits nfc.Traits
+	err    error
 }
 
 var _ nfc.Card = (*card)(nil)
@@ -47,32 +55,95 @@ func newCard(reader string, l link) *card {
 		quit:     make(chan struct{}),
 		done:     make(chan struct{}),
 	}
-	go c.work()
+	_, waited := l.(*late)
+	c.late.Store(waited)
+	go c.run()
 	return c
 }
 
 // Transmit hands apdu to the worker and waits for its reply.
 func (c *card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
+	apdu = clone(apdu)
+	r := c.ask(ctx, nil, func() reply {
+		answer, err := c.transmit(apdu)
+		return reply{apdu: answer, err: err}
+	})
+	return r.apdu, wrap("transmit", c.reader, r.err)
+}
+
+// Claim waits until no other program holds the card, and then keeps it from
+// them, for as long as commands come. It calls waiting after a second, the one
+// that Open may have waited included.
+func (c *card) Claim(ctx context.Context, waiting func()) error {
+	r := c.ask(ctx, waiting, func() reply { return reply{err: c.hold()} })
+	return wrap("claim", c.reader, r.err)
+}
+
+// Traits tells what the service and the reader say of the connection.
+func (c *card) Traits(ctx context.Context) (nfc.Traits, error) {
+	r := c.ask(ctx, nil, func() reply {
+		if err := c.hold(); err != nil {
+			return reply{err: err}
+		}
+		return reply{traits: c.link.traits()}
+	})
+	return r.traits, wrap("ask for traits", c.reader, r.err)
+}
+
+// ask has the worker do something. The caller is told, through waiting if that
+// is set, when another program is in the way for long.
+func (c *card) ask(ctx context.Context, waiting func(), work func() reply) reply {
 	replies := make(chan reply, 1)
 	switch {
 	case c.closing():
-		return nil, wrap("transmit", c.reader, nfc.ErrClosed)
+		return reply{err: nfc.ErrClosed}
 	case ctx.Err() != nil:
-		return nil, wrap("transmit", c.reader, context.Cause(ctx))
+		return reply{err: context.Cause(ctx)}
 	}
-	select {
-	case c.requests <- request{clone(apdu), replies}:
-	case <-c.quit:
-		return nil, wrap("transmit", c.reader, nfc.ErrClosed)
-	case <-ctx.Done():
-		return nil, wrap("transmit", c.reader, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx)))
+	notice := time.NewTimer(patience)
+	if c.late.Load() {
+		notice.Reset(retry)
 	}
-	select {
-	case r := <-replies:
-		return r.apdu, wrap("transmit", c.reader, r.err)
-	case <-ctx.Done():
-		return nil, wrap("transmit", c.reader, context.Cause(ctx))
+	defer notice.Stop()
+	requests, quit := c.requests, c.quit
+	for {
+		select {
+		case requests <- request{work, replies}:
+			requests, quit = nil, nil // the worker has it, and will see to it
+		case r := <-replies:
+			return r
+		case <-quit:
+			return reply{err: nfc.ErrClosed}
+		case <-notice.C:
+			waiting = c.notify(waiting)
+			notice.Reset(patience)
+		case <-ctx.Done():
+			return reply{err: c.excuse(ctx, requests == nil)}
+		}
 	}
+}
+
+// notify calls waiting if it is another program that is in the way, and
+// returns what is still to be called.
+func (c *card) notify(waiting func()) func() {
+	if waiting == nil || !c.queued.Load() {
+		return waiting
+	}
+	c.late.Store(false)
+	waiting()
+	return nil
+}
+
+// excuse says why there is no reply in time.
+func (c *card) excuse(ctx context.Context, begun bool) error {
+	cause := context.Cause(ctx)
+	switch {
+	case c.queued.Load():
+		return fmt.Errorf("%w: %w", errHeld, cause)
+	case !begun:
+		return fmt.Errorf("%w: %w", ErrBusy, cause)
+	}
+	return cause
 }
 
 // Close waits for a command under way and leaves the card to others. A worker
@@ -87,16 +158,15 @@ func (c *card) Close() error {
 	return wrap("close", c.reader, c.err)
 }
 
-// work is the worker: commands, the end of the grace, the end.
-func (c *card) work() {
+// run is the worker: requests, the end of the grace, the end.
+func (c *card) run() {
 	defer close(c.done)
 	idle := time.NewTimer(grace)
 	defer idle.Stop()
 	for {
 		select {
 		case r := <-c.requests:
-			apdu, err := c.transmit(r.apdu)
-			r.reply <- reply{apdu, err}
+			r.reply <- r.work()
 			idle.Reset(grace)
 		case <-idle.C:
 			c.release()
@@ -132,6 +202,7 @@ func (c *card) hold() error {
 	}
 	err := c.link.begin()
 	c.held = err == nil
+	c.late.Store(false)
 	if c.closing() {
 		return nfc.ErrClosed
 	}

@@ -12,3 +12,4 @@ type missing struct{}
 func (missing) readers() ([]Reader, error)   { return nil, ErrNotBuilt }
 func (missing) present(string) (bool, error) { return false, ErrNotBuilt }
 func (missing) connect(string) (link, error) { return nil, ErrNotBuilt }
+func (missing) shared(string) bool           { return false }

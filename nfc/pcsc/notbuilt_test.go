@@ -14,6 +14,7 @@ func TestNotBuilt(t *testing.T) {
 	_, err = Open(t.Context(), "r")
 	wantKind(t, err, "open", ErrNotBuilt)
 	wantKind(t, Wait(t.Context(), "r"), "wait for card", ErrNotBuilt)
+	wantKind(t, Watch(t.Context(), func() { t.Error("something has changed") }), "watch", ErrNotBuilt)
 	if Built {
 		t.Error("Built is true")
 	}

@@ -24,10 +24,20 @@
 // one second, or is closed, it is held in a PC/SC transaction: other programs
 // wait, so that none can select another applet between the parts of a message,
 // between SELECT and the first message, or while the user is asked for a
-// touch. A program that holds the card when we come is waited for, and one
-// that came while the card was idle may have deselected the FIDO applet, which
-// nfc.Applet finds out and mends with its next exchange. One second is well
-// below the five after which Windows resets a card in an idle transaction.
+// touch. One that came while the card was idle may have deselected the FIDO
+// applet, which nfc.Applet finds out and mends with its next exchange. One
+// second is well below the five after which Windows resets a card in an idle
+// transaction.
+//
+// A program that holds the card in a transaction is waited for, as long as the
+// caller's context allows; nfc.Applet tells the caller after a second, and the
+// error at the end of the context is ErrInUse. One that has opened the card
+// exclusively may be about to close it: Open tries again for a second and then
+// fails with ErrInUse. Both are safe, because nothing has been sent yet. There
+// is no other way to fall back on that is. SCARD_SHARE_DIRECT gives the reader
+// without the card, and commands that are sent through it anyhow would go in
+// between those of the other program; resetting or unpowering the card, or
+// stopping the other program, would throw away what its user is at.
 //
 // Closing leaves the card powered and as it is (SCARD_LEAVE_CARD): a reset
 // would throw other programs' sessions away. The next program starts with a
@@ -79,12 +89,15 @@ func Wait(ctx context.Context, reader string) error {
 // *[Error], of kind [ErrNotBuilt], [ErrNoService], [ErrDenied], [ErrNoReader],
 // [ErrNoCard], [ErrInUse] or [ErrMute].
 //
+// Some services let nobody connect while a program holds the card in a
+// transaction. Open does not wait for the end of that for longer than a second:
+// the card that it returns then is connected when it is first used.
+//
 // PC/SC calls cannot be interrupted. Transmit returns when its ctx ends, but
 // the APDU runs on in the background; the next Transmit waits for it and says
 // [ErrBusy] if its own ctx ends first. Close waits for it too.
 func Open(ctx context.Context, reader string) (nfc.Card, error) {
-	connect := func() (link, error) { return system.connect(reader) }
-	l, err := await(ctx, connect, func(l link) { _ = l.disconnect() })
+	l, err := connect(ctx, reader)
 	if err != nil {
 		return nil, wrap("open", reader, err)
 	}
@@ -97,6 +110,9 @@ type driver interface {
 	// present waits a moment for a card to come.
 	present(reader string) (bool, error)
 	connect(reader string) (link, error)
+	// shared says whether other programs have the card open, and none of them
+	// exclusively.
+	shared(reader string) bool
 }
 
 // link is a connection to a card.
@@ -105,6 +121,8 @@ type link interface {
 	begin() error
 	end() error
 	transmit(apdu []byte) ([]byte, error)
+	// traits tells what is known of the connection, within a transaction.
+	traits() nfc.Traits
 	disconnect() error
 }
 

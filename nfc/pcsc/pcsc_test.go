@@ -24,6 +24,7 @@ type fakeLink struct {
 	beginErr    error
 	transmitErr error
 	closeErr    error
+	told        nfc.Traits
 }
 
 func (l *fakeLink) begin() error {
@@ -39,6 +40,8 @@ func (l *fakeLink) transmit(apdu []byte) ([]byte, error) {
 	l.log = append(l.log, string(apdu))
 	return append([]byte("re:"), apdu...), l.transmitErr
 }
+
+func (l *fakeLink) traits() nfc.Traits { l.log = append(l.log, "traits"); return l.told }
 
 func (l *fakeLink) disconnect() error { l.log = append(l.log, "disconnect"); return l.closeErr }
 
@@ -149,7 +152,7 @@ func TestCardCloseQueued(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Transmit(ctx, []byte("a"))
-		wantKind(t, err, "transmit", context.DeadlineExceeded)
+		wantKind(t, err, "transmit", context.DeadlineExceeded, ErrInUse)
 		begin := time.Now()
 		if err := c.Close(); err != nil || time.Since(begin) > 0 {
 			t.Errorf("closed after %v, %v", time.Since(begin), err)
@@ -182,6 +185,8 @@ type fakeSystem struct {
 	asked int
 	link  *fakeLink
 	err   error
+	until time.Time // that error is the answer to connect
+	inUse bool
 }
 
 func (s *fakeSystem) readers() ([]Reader, error) { time.Sleep(s.takes); return s.list, s.err }
@@ -194,11 +199,14 @@ func (s *fakeSystem) present(string) (bool, error) {
 
 func (s *fakeSystem) connect(string) (link, error) {
 	time.Sleep(s.takes)
-	if s.err != nil {
+	s.asked++
+	if s.err != nil && (s.until.IsZero() || time.Now().Before(s.until)) {
 		return nil, s.err
 	}
 	return s.link, nil
 }
+
+func (s *fakeSystem) shared(string) bool { return s.inUse }
 
 // use puts s in the place of the machine's service for one test.
 func use(t *testing.T, s driver) {

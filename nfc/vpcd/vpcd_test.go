@@ -271,6 +271,21 @@ func TestATR(t *testing.T) {
 	}
 }
 
+func TestContactATR(t *testing.T) {
+	for p, want := range map[nfc.Protocol]string{nfc.ProtocolT0: "3b0480730000", nfc.ProtocolT1: "3b84018073000076"} {
+		atr, err := ContactATR(p, []byte{0x80, 0x73, 0x00, 0x00})
+		if got := hex.EncodeToString(atr); got != want || err != nil {
+			t.Errorf("%v: %s, %v, want %s", p, got, err, want)
+		}
+	}
+	if _, err := ContactATR(nfc.ProtocolT0, make([]byte, 16)); err == nil {
+		t.Error("16 historical bytes were taken")
+	}
+	if _, err := ContactATR(nfc.ProtocolRaw, nil); err == nil {
+		t.Error("an ATR of no protocol")
+	}
+}
+
 // Whatever the reader sends, Serve ends when it hangs up, and what it has
 // written by then is whole frames.
 func FuzzServe(f *testing.F) {

@@ -4,7 +4,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
+	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
 	"github.com/touchstone-fido/touchstone/devices"
 )
@@ -21,6 +24,15 @@ type Device struct {
 	Product      string         `json:"product,omitempty"`
 	Serial       string         `json:"serial,omitempty"`
 	ATR          webauthn.Bytes `json:"atr,omitempty"`
+
+	// What the key told of itself, where it was asked.
+	AAGUID     string   `json:"aaguid,omitempty"`
+	Model      string   `json:"model,omitempty"` // the product name that goes with the AAGUID
+	Firmware   string   `json:"firmware,omitempty"`
+	Versions   []string `json:"versions,omitempty"`   // of CTAP
+	Identified *bool    `json:"identified,omitempty"` // absent if nobody has asked
+	Reason     string   `json:"reason,omitempty"`     // why it could not be asked
+	Hint       string   `json:"hint,omitempty"`
 }
 
 // NewDevice puts a device into its JSON form.
@@ -32,7 +44,27 @@ func NewDevice(i devices.Info) Device {
 	if i.VendorID != 0 || i.ProductID != 0 {
 		d.VendorID, d.ProductID = fmt.Sprintf("%04x", i.VendorID), fmt.Sprintf("%04x", i.ProductID)
 	}
+	if i.Identity != nil {
+		d.identify(*i.Identity)
+	}
 	return d
+}
+
+func (d *Device) identify(id devices.Identity) {
+	identified := id.Err == nil
+	d.Model, d.Firmware, d.Versions, d.Identified, d.Hint = id.Model, id.Firmware, id.Versions, &identified, id.Hint
+	if id.AAGUID != (authdata.AAGUID{}) {
+		d.AAGUID = id.AAGUID.String()
+	}
+	if id.Err != nil {
+		d.Reason = id.Err.Error()
+	}
+}
+
+// name is what a note calls a device: where it is and what it is.
+func (d Device) name() string {
+	parts := []string{d.Path, d.id(), d.Product, d.Serial}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" || s == "-" }), " ")
 }
 
 // id is how a person tells USB keys apart by number.
@@ -91,10 +123,31 @@ func (l DeviceList) Text(w io.Writer) error {
 	}
 	var rows [][]string
 	for _, i := range l.Listing.Devices {
-		d := NewDevice(i)
-		rows = append(rows, []string{d.Selector, d.Transport, d.id(), orDash(d.Product), orDash(d.Serial)})
+		rows = append(rows, l.row(NewDevice(i)))
 	}
-	return table(w, []string{"DEVICE", "TRANSPORT", "ID", "PRODUCT", "SERIAL"}, rows)
+	header := []string{"DEVICE", "TRANSPORT", "ID", "PRODUCT", "SERIAL"}
+	if l.asked() {
+		header = []string{"DEVICE\n  VERSIONS", "TRANSPORT\n", "PRODUCT\nMODEL", "SERIAL\nFIRMWARE", "ID\nAAGUID"}
+	}
+	return table(w, header, rows)
+}
+
+// asked reports whether the keys were asked what they are.
+func (l DeviceList) asked() bool {
+	return slices.ContainsFunc(l.Listing.Devices, func(i devices.Info) bool { return i.Identity != nil })
+}
+
+// row is what the table has on one key. What the key told is a second line of
+// it: eight columns would be too wide to read.
+func (l DeviceList) row(d Device) []string {
+	if !l.asked() {
+		return []string{oneLine(d.Selector), d.Transport, d.id(), orDash(oneLine(d.Product)), orDash(oneLine(d.Serial))}
+	}
+	two := func(above, below string) string { return orDash(oneLine(above)) + "\n" + orDash(oneLine(below)) }
+	return []string{
+		oneLine(d.Selector) + "\n  " + orDash(oneLine(strings.Join(d.Versions, " "))), d.Transport + "\n",
+		two(d.Product, d.Model), two(d.Serial, d.Firmware), two(d.id(), d.AAGUID),
+	}
 }
 
 func (l DeviceList) none(w io.Writer) error {
@@ -106,11 +159,16 @@ func (l DeviceList) none(w io.Writer) error {
 	return err
 }
 
-// Notes writes what a listing left out, and why, for stderr.
+// Notes writes which keys could not be asked and what a listing left out, and
+// why, for stderr.
 func (l DeviceList) Notes(w io.Writer) {
+	for _, i := range l.Listing.Devices {
+		if id := i.Identity; id != nil && id.Err != nil {
+			note(w, fmt.Sprintf("not identified: %s: %v", NewDevice(i).name(), id.Err), id.Hint)
+		}
+	}
 	for _, o := range l.Listing.LeftOut {
-		d := NewDevice(o.Info)
-		note(w, fmt.Sprintf("left out: %s %s: %v", d.Path, d.Product, o.Reason), o.Hint)
+		note(w, fmt.Sprintf("left out: %s: %v", NewDevice(o.Info).name(), o.Reason), o.Hint)
 	}
 	for _, f := range l.Listing.Failures {
 		note(w, fmt.Sprintf("could not look: %v", f), f.Hint)

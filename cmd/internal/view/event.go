@@ -1,10 +1,9 @@
 package view
 
 import (
-	"encoding/json"
-	"io"
 	"time"
 
+	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/devices"
 )
 
@@ -16,6 +15,7 @@ const (
 	EventKey    = "key"    // what a key at work says: status, sinceMs
 	EventNote   = "note"   // a warning or other text for people: text
 	EventDetail = "detail" // what -v says: text
+	EventSample = "sample" // what became of a sample of a finger: status, remaining, text
 )
 
 // Event is one line of the stream of events.
@@ -23,9 +23,11 @@ type Event struct {
 	Schema  string   `json:"schema"`
 	Time    string   `json:"time"` // RFC 3339 in UTC, to the millisecond
 	Event   string   `json:"event"`
-	Status  string   `json:"status,omitempty"`  // of a key: "processing", "up-needed", "done"
+	Status  string   `json:"status,omitempty"`  // of a key: "processing", "up-needed", "done"; of a sample: the standard's name
 	SinceMS *float64 `json:"sinceMs,omitempty"` // of a key: milliseconds since the request was sent
 	Text    string   `json:"text,omitempty"`
+
+	Remaining *uint `json:"remaining,omitempty"` // good samples that are wanted yet
 }
 
 const eventTime = "2006-01-02T15:04:05.000Z"
@@ -41,10 +43,10 @@ func TextEvent(at time.Time, kind, text string) Event {
 	return Event{Schema: EventSchema, Time: at.UTC().Format(eventTime), Event: kind, Text: text}
 }
 
-// WriteLine writes v as JSON on one line, in one piece. Text is not escaped for
-// HTML.
-func WriteLine(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+// SampleEvent is what became of the nth sample of a finger at a time.
+func SampleEvent(at time.Time, n int, s ctap2.Sample) Event {
+	return Event{
+		Schema: EventSchema, Time: at.UTC().Format(eventTime), Event: EventSample,
+		Status: s.Status.String(), Remaining: &s.Remaining, Text: SampleText(n, s),
+	}
 }

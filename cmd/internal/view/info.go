@@ -19,12 +19,14 @@ type DeviceInfo struct {
 	Device   devices.Info
 	Protocol devices.Protocol
 	Info     *ctap2.Info
+	Model    string // the product that the AAGUID stands for, empty if not known
 }
 
 type deviceInfo struct {
 	Schema   string            `json:"schema"`
 	Device   Device            `json:"device"`
 	Protocol protocol          `json:"protocol"`
+	Model    string            `json:"model,omitempty"` // the product that the AAGUID stands for
 	Info     info              `json:"info"`
 	Unknown  map[string]string `json:"unknown,omitempty"` // member number to CBOR in hex
 	Problems []problem         `json:"problems"`
@@ -117,7 +119,7 @@ func sent[T any](i *ctap2.Info, m ctap2.InfoMember, v T) *T {
 func (d DeviceInfo) Envelope() any {
 	i := d.Info
 	e := deviceInfo{
-		Schema: "touchstone/device-info/1", Device: NewDevice(d.Device), Protocol: newProtocol(d.Protocol), Info: newInfo(i),
+		Schema: "touchstone/device-info/1", Device: NewDevice(d.Device), Protocol: newProtocol(d.Protocol), Model: d.Model, Info: newInfo(i),
 		Problems: []problem{}, Canonical: len(i.Remarks) == 0, Remarks: remarks(i.Remarks),
 	}
 	for _, n := range i.Unknown() {
@@ -180,7 +182,7 @@ func (d DeviceInfo) Text(w io.Writer) error {
 	facts := [][2]string{
 		{"Device", strings.TrimSpace(dev.Manufacturer + " " + dev.Product)}, {"Path", dev.Path}, {"Serial", dev.Serial},
 		{"Applet", d.Protocol.Applet}, {"Device version", d.Protocol.DeviceVersion}, {"Capabilities", list(d.Protocol.Capabilities)},
-		{"AAGUID", i.AAGUID.String()}, {"Versions", list(i.Versions)}, {"Extensions", list(i.Extensions)},
+		{"Model", d.Model}, {"AAGUID", i.AAGUID.String()}, {"Versions", list(i.Versions)}, {"Extensions", list(i.Extensions)},
 		{"Options", optionList(i.Options)}, {"Algorithms", algorithmList(i.Algorithms)},
 		{"PIN/UV protocols", list(numbers(i.PINUVAuthProtocols))}, {"Transports", list(i.Transports)},
 		{"Attestation formats", list(i.AttestationFormats)}, {"Certifications", certificationList(i.Certifications)},

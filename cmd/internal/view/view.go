@@ -34,6 +34,15 @@ func Write(w io.Writer, asJSON bool, r Result) error {
 	return r.Text(Clean(w))
 }
 
+// WriteLine is [Write] for one of many results: as JSON it is a line, and the
+// line is written at once.
+func WriteLine(w io.Writer, asJSON bool, r Result) error {
+	if !asJSON {
+		return r.Text(Clean(w))
+	}
+	return WriteJSONLine(w, r.Envelope())
+}
+
 // Clean returns a writer for text in which there are names and strings that a
 // device or a file chose: control characters, with which they could take over
 // a terminal or turn text around, become question marks.
@@ -59,12 +68,31 @@ func CleanText(text string) string {
 	}, text)
 }
 
+// oneLine is text as [CleanText] has it, on one line: what a key says of itself
+// must not look like another line of the output.
+func oneLine(text string) string {
+	return CleanText(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, text))
+}
+
 // WriteJSON writes v as indented JSON with a newline at its end. Text is not
 // escaped for HTML.
 func WriteJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// WriteJSONLine writes v as JSON on one line, in one piece. Text is not escaped
+// for HTML.
+func WriteJSONLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +18,11 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/transcript/capture"
+	software "github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/relyingparty"
 )
@@ -52,6 +56,22 @@ var (
 	card    = devices.Info{Transport: devices.NFC, Backend: "pcsc", Path: "ACS ACR122U 00 00", ATR: []byte{0x3b, 0x80, 0x80, 0x01, 0x01}}
 	virtual = devices.Info{Transport: devices.USB, Backend: "virtual", Manufacturer: "Touchstone", Product: "software key"}
 )
+
+// asked are keys with what they told: all, U2F only, a little, nothing.
+func asked() []devices.Info {
+	told := []devices.Identity{
+		{AAGUID: [16]byte{0x2f, 0xc0, 0x57, 0x9f, 0x81, 0x13, 0x47, 0xea, 0xb1, 0x16, 0xbb, 0x5a, 0x8d, 0xb9, 0x20, 0x2a},
+			Model: "YubiKey 5 Series with NFC", Firmware: "5.4.3", Versions: []string{"U2F_V2", "FIDO_2_0", "FIDO_2_1_PRE"}},
+		{Firmware: "1.1.0", Versions: []string{"U2F_V2"}},
+		{Firmware: "5.7.1", Err: errors.New("key is busy with another program"), Hint: "wait"},
+		{Err: errors.New("no answer")},
+	}
+	keys := []devices.Info{usb, {Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw5", VendorID: 0x1050, ProductID: 0x0120}, usb, card}
+	for i := range keys {
+		keys[i].Identity = &told[i]
+	}
+	return keys
+}
 
 func info(t *testing.T, data string) *ctap2.Info {
 	t.Helper()
@@ -89,23 +109,40 @@ func results(t *testing.T) map[string]view.Result {
 	user := relyingparty.User{ID: webauthn.Bytes("handle"), Name: "alice", DisplayName: "Alice <3"}
 	two := uint(2)
 	pins := info(t, "a2 01 81 684649444f5f325f30 04 a2 627576 f4 69636c69656e7450696e f5")
-	return map[string]view.Result{
+	all := map[string]view.Result{
 		"device-list": view.DeviceList{Listing: devices.Listing{
 			Devices:  []devices.Info{usb, card},
 			LeftOut:  []devices.LeftOut{{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3"}, Reason: errors.New("permission denied"), Hint: "add a rule"}},
 			Looked:   []string{"hidraw"},
 			Failures: []devices.Failure{{Backend: "pcsc", Reason: errors.New("the service does not run"), Hint: "start pcscd"}},
 		}},
+		"device-list-asked": view.DeviceList{Listing: devices.Listing{
+			Devices: asked(),
+			LeftOut: []devices.LeftOut{
+				{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3", Serial: "77"}, Reason: errors.New("permission denied"), Hint: "add a rule"},
+				{Info: card, Reason: errors.New("no FIDO applet on that card")},
+			},
+			Looked: []string{"hidraw", "pcsc"},
+		}},
 		"device-list-none":    view.DeviceList{Listing: devices.Listing{Looked: []string{"hidraw"}}},
 		"device-list-unknown": view.DeviceList{Listing: devices.Listing{Failures: []devices.Failure{{Backend: "hidraw", Reason: errors.New("no such class")}}}},
 		"device-info": view.DeviceInfo{
 			Device: usb, Protocol: devices.Protocol{CTAPHID: 2, DeviceVersion: "5.4.3", Capabilities: []string{"wink", "cbor"}}, Info: everything(t),
+			Model: "YubiKey 5 Series with NFC",
 		},
 		"device-info-small": view.DeviceInfo{Device: card, Protocol: devices.Protocol{Applet: "FIDO_2_0"}, Info: info(t, "a2 01 81 684649444f5f325f30 03 50"+strings.Repeat("00", 16))},
 		"pin-status":        view.PINStatus{Device: virtual, Info: pins, Retries: &ctap2.PINRetries{Left: 2, PowerCycle: true}, UVRetries: &two},
 		"pin-status-none":   view.PINStatus{Device: virtual, Info: info(t, "a1 01 80")},
-		"serving":           view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
-		"pin":               view.PINChanged{Device: virtual, Action: view.PINWasSet},
+		"virtual-profiles": view.Profiles{Models: []profiles.Model{
+			{Name: "some-key-5.7", Product: "Some key, firmware 5.7", Sources: []string{"one source", "another"}, Profile: software.DefaultProfile()},
+			{Name: "u2f", Product: "A key without CTAP2", Sources: []string{"a capture"}, Profile: &software.Profile{Versions: []string{"U2F_V2"}}},
+		}},
+		"virtual-faults": view.Faults{List: []software.Fault{
+			{ID: "mc-no-touch", Area: "makeCredential", Text: "makes a credential without a touch", Rule: "§6.1.2 step 14", Seen: "a key"},
+			{ID: "nfc-answer-cut", Area: "NFC", Text: "leaves out the last byte of an answer", Rule: "§11.3.5.2"},
+		}},
+		"serving": view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
+		"pin":     view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
 			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
 			User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ES256", SignCount: 7, AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
@@ -130,10 +167,26 @@ func results(t *testing.T) map[string]view.Result {
 			Tape: "tape.jsonl", Transport: transcript.NFC, Link: "LINKTYPE_WIRESHARK_UPPER_PDU", Packets: 7, Crossings: 6,
 			Remarks: []capture.Remark{{Place: capture.Place{Line: 5}, Text: "left out: no record"}}, MoreRemarks: 2,
 		}},
+		"doctor": view.Doctor{Version: "v1.2.3", OS: "linux", Arch: "amd64", Report: doctor.Report{Findings: []doctor.Finding{
+			{ID: "build.backends", Status: doctor.OK, Summary: "built in: hidraw, pcsc", Detail: "usbhid: get a compiler"},
+			{ID: "container", Status: doctor.OK, Summary: "this is no container"},
+			{ID: "hidraw.permission:/dev/hidraw3", Status: doctor.Problem, Summary: "/dev/hidraw3 may not be opened by this user",
+				Detail: "permission denied\nmode 0600", Fix: doctor.Fix{Text: "let the person at the seat use it", Commands: []string{"echo '<a rule>'", "sudo udevadm trigger"}}},
+			{ID: "hidraw.held:/dev/hidraw3", Status: doctor.Unknown, Summary: "no program of this user has it open", Detail: "3 processes could not be looked at"},
+			{ID: "udev.rules", Status: doctor.Warning, Summary: "few rules", Fix: doctor.Fix{Text: "install rules"}},
+			{ID: "pcsc.daemon", Status: doctor.NotApplicable, Summary: "PC/SC is not in this build"},
+			{ID: "key.answers:hid:/dev/hidraw4", Status: doctor.OK, Summary: "it answers"},
+		}}},
+		"doctor-well": view.Doctor{Version: "v1.2.3", OS: "darwin", Arch: "arm64", Report: doctor.Report{Findings: []doctor.Finding{
+			{ID: "build.backends", Status: doctor.OK, Summary: "built in: usbhid, pcsc"},
+		}}},
+		"udev-rules": view.UdevRules{FileName: "70-x.rules", Rules: "# rules\nTAG+=\"uaccess\"\n"},
 		"version": view.Version{Version: "v1.2.3", Go: "go1.26", OS: "linux", Arch: "amd64", Backends: []devices.Backend{
 			{Name: "hidraw", Built: true}, {Name: "pcsc", Hint: "rebuild with -tags pcsc"},
 		}},
 	}
+	maps.Copy(all, managed())
+	return all
 }
 
 // imported is an import of one key or more.
@@ -178,10 +231,45 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// changes are all kinds of events of a watch.
+func changes() []devices.Change {
+	at := time.Date(2026, 11, 21, 20, 11, 0, 7e6, time.UTC)
+	denied := errors.New("/dev/hidraw3: permission denied")
+	stopped := errors.New("the service does not run")
+	key := func(kind devices.ChangeKind, i devices.Info, reason error, hint string) devices.Change {
+		at = at.Add(time.Millisecond)
+		return devices.Change{Kind: kind, Time: at, Backend: i.Backend, Device: i, Reason: reason, Hint: hint}
+	}
+	asked := asked()
+	return []devices.Change{
+		key(devices.Present, card, nil, ""), key(devices.Added, usb, denied, "add a rule"), key(devices.Changed, usb, nil, ""),
+		key(devices.Removed, usb, nil, ""), key(devices.Added, asked[0], nil, ""), key(devices.Added, asked[2], nil, ""),
+		key(devices.Failed, devices.Info{Backend: "pcsc"}, stopped, "start pcscd"), key(devices.Recovered, devices.Info{Backend: "pcsc"}, nil, ""),
+	}
+}
+
+// TestChangesGolden shows events one by one, as a watch does.
+func TestChangesGolden(t *testing.T) {
+	for ext, asJSON := range map[string]bool{".jsonl": true, ".txt": false} {
+		var b bytes.Buffer
+		for _, c := range changes() {
+			if err := view.WriteLine(&b, asJSON, view.DeviceChange{Change: c}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		golden(t, "device-events"+ext, b.Bytes())
+		if n := bytes.Count(b.Bytes(), []byte("\n")); asJSON && n != len(changes()) {
+			t.Errorf("%d events in %d lines", len(changes()), n)
+		}
+	}
+}
+
 func TestNotesGolden(t *testing.T) {
-	var b bytes.Buffer
-	results(t)["device-list"].(view.DeviceList).Notes(&b)
-	golden(t, "device-list-notes.txt", b.Bytes())
+	for name, notes := range map[string]string{"device-list": "device-list-notes.txt", "device-list-asked": "device-list-asked-notes.txt"} {
+		var b bytes.Buffer
+		results(t)[name].(view.DeviceList).Notes(&b)
+		golden(t, notes, b.Bytes())
+	}
 }
 
 func TestErrorGolden(t *testing.T) {
@@ -247,19 +335,58 @@ func TestNoControlCharacters(t *testing.T) {
 	}
 }
 
+// TestNoForgedLines: what a key says of itself does not look like another key, or
+// another event.
+func TestNoForgedLines(t *testing.T) {
+	evil := usb
+	evil.Product = "Key\nhid:/dev/hidraw9"
+	evil.Identity = &devices.Identity{Versions: []string{"FIDO_2_0\r\nhid:/dev/hidraw8  usb"}, Firmware: "1\n"}
+	var list, event bytes.Buffer
+	if err := view.Write(&list, false, view.DeviceList{Listing: devices.Listing{Devices: []devices.Info{evil}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := view.WriteLine(&event, false, view.DeviceChange{Change: devices.Change{Kind: devices.Added, Device: evil}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(list.String(), "\n"); n != 4 {
+		t.Errorf("%d lines: %s", n, list.String())
+	}
+	if n := strings.Count(event.String(), "\n"); n != 1 {
+		t.Errorf("%d lines: %s", n, event.String())
+	}
+}
+
 // TestNoGoldenIsLeftOver fails on a golden file that no test reads.
 func TestNoGoldenIsLeftOver(t *testing.T) {
 	files, err := os.ReadDir("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true, "losses": true, "samples": true, "event-sample": true}
 	for name := range results(t) {
 		known[name] = true
 	}
 	for _, f := range files {
 		if name, _, _ := strings.Cut(f.Name(), "."); !known[name] {
 			t.Errorf("testdata/%s belongs to no test", f.Name())
+		}
+	}
+}
+
+// TestNoFindingIsLost: whatever an identifier begins with, there is a heading
+// for it.
+func TestNoFindingIsLost(t *testing.T) {
+	var text bytes.Buffer
+	report := doctor.Run(t.Context(), doctor.Config{NoOpen: true})
+	for _, id := range []string{"windows.elevation", "usb.bound:1-1:1.0", "session.seat", "udev.masked:x", "pcsc.reader-taken:1-1:1.2", "sandbox"} {
+		report.Findings = append(report.Findings, doctor.Finding{ID: id, Status: doctor.OK, Summary: "found"})
+	}
+	if err := view.Write(&text, false, view.Doctor{Report: report}); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if !strings.Contains(text.String(), " "+f.ID+": "+view.CleanText(f.Summary)) {
+			t.Errorf("%s is not in\n%s", f.ID, text.String())
 		}
 	}
 }

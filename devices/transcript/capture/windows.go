@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"html"
 	"io"
@@ -226,23 +227,35 @@ func (w *windows) event(e winEvent) {
 	}
 }
 
-// bytes are the value of a field in hex or base64. Fewer than the event says
-// there should be are told of.
+// bytes are the value of a field in hex or base64, which may be broken into
+// lines. What is neither, and fewer bytes than the event says there should be,
+// are told of.
 func (w *windows) bytes(e winEvent, name string) ([]byte, bool) {
-	text := []byte(strings.TrimSpace(e.fields[name]))
+	text := bytes.Join(bytes.Fields([]byte(e.fields[name])), nil)
 	if len(text) == 0 {
 		return nil, false
 	}
 	data, rest, cut := hexRun(text)
 	if len(rest) > 0 && !cut {
-		if data, ok := base64Run(text); ok {
+		if data, ok := wholeBase64(text); ok {
 			return data, true
 		}
+	}
+	if cut || len(rest) > 0 {
+		w.c.remark("the event's %s is neither hex nor base64 behind %d bytes", strings.ToLower(name), len(data))
 	}
 	if want, err := strconv.Atoi(e.fields[name+"Length"]); err == nil && want > len(data) {
 		w.c.remark("only %d of the %d bytes of the event are there", len(data), want)
 	}
 	return data, len(data) > 0
+}
+
+// wholeBase64 reads text that is base64 from beginning to end: a part of it that
+// could be read as such is not what the text says.
+func wholeBase64(text []byte) ([]byte, bool) {
+	text = bytes.TrimRight(text, "=")
+	data, ok := base64Run(text)
+	return data, ok && base64.RawStdEncoding.EncodedLen(len(data)) == len(text)
 }
 
 // command is the CTAPHID command that an event names, CBOR where it names none.
