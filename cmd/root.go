@@ -122,7 +122,7 @@ func (a *app) command() *cobra.Command {
 	root := group("touchstone", "Enrol passkeys on security keys, test the keys, replay their sessions",
 		a.deviceCommand(), a.enrollCommand(), a.verifyCommand(), a.pinCommand(),
 		a.passkeyCommand(), a.fingerprintCommand(), a.policyCommand(), a.blobCommand(),
-		a.transcriptCommand(), a.virtualCommand(), a.doctorCommand(), a.manCommand(), a.versionCommand())
+		a.transcriptCommand(), a.virtualCommand(), a.doctorCommand(), a.versionCommand())
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.start() }

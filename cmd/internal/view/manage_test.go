@@ -94,7 +94,6 @@ func managed() map[string]view.Result {
 		"passkey-state-other": view.PasskeyState{Device: usb, Known: true, Identifier: make([]byte, 16), StoreState: bytes.Repeat([]byte{0xf7}, 16), Changed: yes()},
 		"passkey-state-mute":  view.PasskeyState{Device: usb, Known: true, Identifier: make([]byte, 16)},
 		"passkey-state-none":  view.PasskeyState{Device: usb},
-		"manual":              view.Manual{Folder: "man1", Pages: []string{"touchstone-pin.1", "touchstone.1"}},
 		"vendor-answer":       view.VendorAnswer{Device: usb, Command: 0x1f3a, Answer: []byte{0xa1, 1, 2}},
 		"vendor-answer-none":  view.VendorAnswer{Device: usb, Command: 1<<64 - 1},
 		"policy":              view.Policy{Device: usb, Policy: strict},
