@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
 )
 
@@ -172,4 +173,25 @@ func matrixAssertions(b *bench) {
 	one := b.mustGet(requestOptions(matrixRP))
 	b.equal("name without user verification", one.User.Name, "")
 	b.equal("user handle", string(one.User.ID), "carol")
+}
+
+// matrixAlgorithms signs with every algorithm of the key: the first that it has
+// of those that a relying party takes.
+func matrixAlgorithms(b *bench) {
+	var has []cose.Algorithm
+	for _, p := range b.info().Algorithms {
+		has = append(has, p.Algorithm)
+		o := creationOptions(matrixRP, "alice")
+		o.Parameters = []webauthn.Parameter{
+			{Type: webauthn.PublicKey, Algorithm: cose.RS256}, {Type: "other", Algorithm: cose.ES256}, {Type: webauthn.PublicKey, Algorithm: p.Algorithm},
+		}
+		m := b.mustCreate(o)
+		b.equal("algorithm", m.AuthData.Credential.Key.Alg, p.Algorithm)
+		b.equal("credential", b.mustGet(requestOptions(matrixRP, m.descriptor())).Credential.ID, m.id())
+	}
+	b.equal("algorithms", has, []cose.Algorithm{cose.ES256, cose.EdDSA, cose.ES384, cose.ES512})
+	o := creationOptions(matrixRP, "alice")
+	o.Parameters[0].Algorithm = cose.RS256
+	_, err := b.create(o)
+	b.refused("an algorithm that it has not", err, ctap2.StatusUnsupportedAlgorithm)
 }

@@ -64,6 +64,7 @@ var topics = []struct {
 	{"tokens", matrixTokens},
 	{"user verification", matrixDecisions},
 	{"long lists", matrixLists},
+	{"algorithms", matrixAlgorithms},
 	{"several assertions", matrixAssertions},
 	{"credProtect", matrixCredProtect},
 	{"credProtect in exclude lists", matrixExcluded},
