@@ -107,6 +107,11 @@ var settings = []setting{
 		get:     [3]any{ceremony.None, ceremony.UVToken, ceremony.UVToken},
 	},
 	{
+		name: "finger and PIN, alwaysUv", profile: virtual.FingerprintProfile,
+		change: withOptions(map[string]bool{ctap2.OptionAlwaysUV: true}), setUp: withFinger,
+		create: all3(ceremony.UVToken), passkey: all3(ceremony.UVToken), get: all3(ceremony.UVToken),
+	},
+	{
 		name: "finger that is not known, and PIN", profile: virtual.FingerprintProfile, change: defaultModel,
 		setUp: func(b *bench) {
 			withFinger(b)

@@ -251,7 +251,6 @@ func matrixPayment(b *bench) {
 
 // matrixUVM is told how the user was verified, at creation and later.
 func matrixUVM(b *bench) {
-	b.T.Helper()
 	asks := func(b *bench, want ctap2.UserVerify, requirement webauthn.Requirement) {
 		b.Helper()
 		o := creationOptions(matrixRP, "alice")
