@@ -42,7 +42,7 @@ var rules = map[string][]string{
 	"nfc/vpcd":                  {"nfc"},
 	"nfc/nfctest":               {"nfc"},
 	"fixtures":                  {},
-	"relyingparty":              append([]string{"ctap2/webauthn"}, leaves...),
+	"relyingparty":              append([]string{"ctap2/u2f", "ctap2/webauthn"}, leaves...),
 	"devices":                   append([]string{"ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 	"devices/models":            {},
 	"devices/holders":           {},
