@@ -49,6 +49,7 @@ var rules = map[string][]string{
 	"devices/enroll":            append([]string{"ctap2", "ctap2/webauthn", "devices"}, leaves...),
 	"cmd/internal/term":         {},
 	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/transcript", "relyingparty"},
+	"rig/browser":               {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 }

@@ -1,0 +1,3 @@
+# ctap2/webauthn/webauthn.go TestPRF
+# Our client maps the inputs of prf to other salts than the browser does.
+s/WebAuthn PRF/WebAuthn prf/
