@@ -35,8 +35,6 @@ func bstr(data string) string {
 	return "58" + hex.EncodeToString([]byte{byte(len(data) / 2)}) + data
 }
 
-func protocol(p uint) pinuv.Protocol { return pinuv.Protocol(p) }
-
 func token(t testing.TB, p pinuv.Protocol) *pinuv.Token {
 	t.Helper()
 	tok, err := pinuv.NewToken(p, bytes.Repeat([]byte{7}, 32))
@@ -83,6 +81,18 @@ func TestEmptyPINUVAuthParamIsSent(t *testing.T) {
 	c := ctap2.New(play(t, step{"02 a3 01 6161 02 5820" + hash + "06 40", "31"}), ctap2.Config{})
 	if _, err := c.GetAssertion(t.Context(), r); !errors.Is(err, ctap2.StatusPINInvalid) {
 		t.Error(err)
+	}
+}
+
+// TestVerifyUser adds the option uv and leaves the caller's map alone.
+func TestVerifyUser(t *testing.T) {
+	mine := map[string]bool{"rk": true, "uv": false}
+	makes := &ctap2.MakeCredentialRequest{Options: mine}
+	makes.VerifyUser()
+	gets := &ctap2.GetAssertionRequest{}
+	gets.VerifyUser()
+	if !reflect.DeepEqual(makes.Options, map[string]bool{"rk": true, "uv": true}) || !reflect.DeepEqual(gets.Options, map[string]bool{"uv": true}) || mine["uv"] {
+		t.Errorf("%v, %v, %v", makes.Options, gets.Options, mine)
 	}
 }
 

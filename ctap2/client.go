@@ -30,7 +30,21 @@ type Client struct {
 	transport Transport
 	rand      io.Reader
 	timeout   time.Duration
-	maxMsg    atomic.Uint64 // 0 until getInfo has told
+	limits    atomic.Pointer[limits] // nil until getInfo has told
+}
+
+// limits are what getInfo said that requests must keep to.
+type limits struct {
+	message        uint // the longest request in bytes
+	minPIN, maxPIN uint // code points, 0 for the standard's
+}
+
+// known are the limits as far as they are known, none before the first getInfo.
+func (c *Client) known() limits {
+	if l := c.limits.Load(); l != nil {
+		return *l
+	}
+	return limits{}
 }
 
 // New returns a client on an open transport. It sends nothing.
@@ -47,6 +61,7 @@ type call struct {
 	subcommand string // for errors
 	params     any    // encoded after the command byte, nil for none
 	result     any    // pointer that the answer's map is decoded into, nil for none
+	optional   bool   // the answer may have no map
 }
 
 // do runs a call and returns the remarks on the encoding of its answer.
@@ -59,7 +74,7 @@ func (c *Client) do(ctx context.Context, k call) ([]wire.Remark, error) {
 		}
 		msg = append(msg, body...)
 	}
-	if limit := c.maxMsg.Load(); limit > 0 && uint64(len(msg)) > limit {
+	if limit := c.known().message; limit > 0 && uint(len(msg)) > limit {
 		return nil, fmt.Errorf("%v: %w: %d bytes, maxMsgSize is %d", k.command, ErrMessageTooLong, len(msg), limit)
 	}
 	if c.timeout > 0 {
@@ -85,7 +100,10 @@ func (k call) read(ctx context.Context, answer []byte) ([]wire.Remark, error) {
 		return nil, nil
 	}
 	body := answer[1:]
-	if len(body) == 0 {
+	switch {
+	case len(body) == 0 && k.optional:
+		return nil, nil
+	case len(body) == 0:
 		return nil, k.bad(ErrEmptyResponse)
 	}
 	remarks, err := wire.Inspect(body)

@@ -142,32 +142,3 @@ func TestClientIsShared(t *testing.T) {
 		}
 	}
 }
-
-// FuzzAnswers gives every command any answer: an error or a result, no panic.
-func FuzzAnswers(f *testing.F) {
-	for _, s := range []string{"", "00", "2e", "00a0", "00a10308", "00a30102", getInfoAnswer, makeCredentialAnswer, assertionAnswer} {
-		f.Add(unhex(f, s))
-	}
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		asked := 0
-		c := ctap2.New(transportFunc(func(context.Context, []byte) ([]byte, error) {
-			if asked++; asked > 20 {
-				return []byte{0x7f}, nil
-			}
-			return answer, nil
-		}), ctap2.Config{})
-		runEverything(t.Context(), c)
-	})
-}
-
-func runEverything(ctx context.Context, c *ctap2.Client) {
-	_, _ = c.GetInfo(ctx)
-	_, _ = c.MakeCredential(ctx, &ctap2.MakeCredentialRequest{})
-	_, _ = c.GetAssertions(ctx, &ctap2.GetAssertionRequest{})
-	_, _ = c.PINRetries(ctx)
-	_, _ = c.UVRetries(ctx)
-	for _, p := range []uint{1, 2} {
-		_, _ = c.PINToken(ctx, protocol(p), []byte("1234"))
-		_, _ = c.HMACSecret(ctx, protocol(p), make([]byte, 32), nil)
-	}
-}

@@ -106,8 +106,9 @@ func (c *Client) KeyAgreement(ctx context.Context, p pinuv.Protocol) (*pinuv.Sec
 }
 
 // SetPIN sets the first PIN of an authenticator (CTAP 2.3 §6.5.5.5). The PIN is
-// normalised; one that no authenticator takes is refused here, with
-// [pinuv.ErrPINTooShort], [pinuv.ErrPINTooLong] or [pinuv.ErrPINInvalid].
+// normalised; one that no authenticator takes, or not this one by the lengths
+// that its getInfo gave, is refused here with [pinuv.ErrPINTooShort],
+// [pinuv.ErrPINTooLong] or [pinuv.ErrPINInvalid].
 func (c *Client) SetPIN(ctx context.Context, p pinuv.Protocol, pin []byte) error {
 	secret, own, err := c.KeyAgreement(ctx, p)
 	if err != nil {
@@ -159,24 +160,46 @@ func (c *Client) PINToken(ctx context.Context, p pinuv.Protocol, pin []byte) (*p
 
 // PINTokenWithPermissions gets a token by PIN that authorises what perms say,
 // for one relying party when rpID is not empty (CTAP 2.3 §6.5.5.7.2, option
-// pinUvAuthToken). It spends one try; a wrong PIN is a [*PINError]. Wipe the
+// pinUvAuthToken). It spends one try; a wrong PIN is a [*PINError]. Permissions
+// that no authenticator grants are [ErrPermissions] and spend none. Wipe the
 // token after use.
+//
+// With [PermissionPersistentReadOnly] alone the token is a persistent one (CTAP
+// 2.2): it outlives a power cycle, lists credentials and opens
+// [Info.DeviceIdentifier] and [Info.CredentialStoreState], and ends with the
+// PIN's change or a reset.
 func (c *Client) PINTokenWithPermissions(ctx context.Context, p pinuv.Protocol, pin []byte, perms Permission, rpID string) (*pinuv.Token, error) {
+	if err := perms.check(rpID); err != nil {
+		return nil, err
+	}
 	return c.pinToken(ctx, p, pin, clientPINRequest{Subcommand: PINGetTokenUsingPIN, Permissions: perms, RPID: rpID})
 }
 
 // UVTokenWithPermissions gets a token by built-in user verification, such as a
-// fingerprint (CTAP 2.3 §6.5.5.7.3). It waits for the user. Wipe the token
-// after use.
+// fingerprint (CTAP 2.3 §6.5.5.7.3). It waits for the user. Permissions are as
+// in [Client.PINTokenWithPermissions]. Wipe the token after use.
 func (c *Client) UVTokenWithPermissions(ctx context.Context, p pinuv.Protocol, perms Permission, rpID string) (*pinuv.Token, error) {
-	secret, own, err := c.KeyAgreement(ctx, p)
+	if err := perms.check(rpID); err != nil {
+		return nil, err
+	}
+	return c.uvToken(ctx, clientPINRequest{Protocol: p, Permissions: perms, RPID: rpID})
+}
+
+// UVToken gets a token by built-in user verification in the way of FIDO_2_1_PRE
+// (option uvToken): under protocol one, without permissions and good for
+// everything. It waits for the user. Wipe the token after use.
+func (c *Client) UVToken(ctx context.Context) (*pinuv.Token, error) {
+	return c.uvToken(ctx, clientPINRequest{Protocol: pinuv.One})
+}
+
+func (c *Client) uvToken(ctx context.Context, r clientPINRequest) (*pinuv.Token, error) {
+	secret, own, err := c.KeyAgreement(ctx, r.Protocol)
 	if err != nil {
 		return nil, err
 	}
 	defer secret.Wipe()
-	return c.token(ctx, secret, clientPINRequest{
-		Protocol: p, Subcommand: PINGetTokenUsingUV, KeyAgreement: &own, Permissions: perms, RPID: rpID,
-	})
+	r.Subcommand, r.KeyAgreement = PINGetTokenUsingUV, &own
+	return c.token(ctx, secret, r)
 }
 
 func (c *Client) pinToken(ctx context.Context, p pinuv.Protocol, pin []byte, r clientPINRequest) (*pinuv.Token, error) {
@@ -218,7 +241,8 @@ func (c *Client) encryptNewPIN(secret *pinuv.Secret, pin []byte) ([]byte, error)
 		return nil, fmt.Errorf("new PIN: %w", err)
 	}
 	defer clear(normal)
-	if err := pinuv.CheckNewPIN(normal, 0, 0); err != nil {
+	known := c.known()
+	if err := pinuv.CheckNewPIN(normal, known.minPIN, known.maxPIN); err != nil {
 		return nil, fmt.Errorf("new PIN: %w", err)
 	}
 	padded, err := pinuv.PadPIN(normal)

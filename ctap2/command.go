@@ -80,18 +80,3 @@ func (s PINSubcommand) String() string {
 	}
 	return fmt.Sprintf("subcommand 0x%02x", uint(s))
 }
-
-// Permission is a set of things a pinUvAuthToken may authorise (CTAP 2.3
-// §6.5.5.7).
-type Permission uint
-
-// Permissions.
-const (
-	PermissionMakeCredential       Permission = 0x01 // mc, needs an RP ID
-	PermissionGetAssertion         Permission = 0x02 // ga, needs an RP ID
-	PermissionCredentialManagement Permission = 0x04 // cm
-	PermissionBioEnrollment        Permission = 0x08 // be
-	PermissionLargeBlobWrite       Permission = 0x10 // lbw
-	PermissionConfig               Permission = 0x20 // acfg
-	PermissionPersistentReadOnly   Permission = 0x40 // pcmr, CTAP 2.2
-)

@@ -63,3 +63,14 @@ const (
 	OptionUP = "up" // ask for user presence
 	OptionUV = "uv" // verify the user by the authenticator's own means
 )
+
+// withOption is a copy of options with one more.
+func withOption(options map[string]bool, name string, value bool) map[string]bool {
+	all := map[string]bool{name: value}
+	for n, v := range options {
+		if n != name {
+			all[n] = v
+		}
+	}
+	return all
+}

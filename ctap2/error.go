@@ -92,3 +92,7 @@ var ErrMessageTooLong = errors.New("request is longer than the authenticator tak
 
 // ErrTimeout is the cause of a command that took longer than Config.Timeout.
 var ErrTimeout = errors.New("no answer within the time limit")
+
+// ErrUnsupported: by its getInfo, the authenticator cannot do this. Nothing was
+// sent.
+var ErrUnsupported = errors.New("the authenticator does not support this")

@@ -1,20 +1,24 @@
 package ctap2
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/touchstone-fido/touchstone/ctap2/authdata"
-	"github.com/touchstone-fido/touchstone/ctap2/cose"
-	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
 // Identifiers of extensions, as in getInfo and in requests (CTAP 2.3 §12).
 const (
-	ExtensionCredProtect = "credProtect"
-	ExtensionHMACSecret  = "hmac-secret"
+	ExtensionCredProtect         = "credProtect"         // §12.1
+	ExtensionCredBlob            = "credBlob"            // §12.2
+	ExtensionLargeBlobKey        = "largeBlobKey"        // §12.3
+	ExtensionLargeBlob           = "largeBlob"           // §12.4, CTAP 2.3
+	ExtensionMinPINLength        = "minPinLength"        // §12.5
+	ExtensionPINComplexityPolicy = "pinComplexityPolicy" // CTAP 2.2 or 2.3
+	ExtensionHMACSecret          = "hmac-secret"         // §12.7
+	ExtensionHMACSecretMC        = "hmac-secret-mc"      // §12.8, CTAP 2.2
+	ExtensionThirdPartyPayment   = "thirdPartyPayment"   // CTAP 2.2
+	ExtensionUVM                 = "uvm"                 // WebAuthn L2 §10.3
 )
 
 // CredProtect is a credential protection policy (CTAP 2.3 §12.1), the input and
@@ -28,77 +32,94 @@ const (
 	CredProtectRequired     CredProtect = 3 // userVerificationRequired
 )
 
-// HMACSecret is one use of the hmac-secret extension in getAssertion (CTAP 2.3
-// §12.7): it encrypts the salts and opens the outputs.
-type HMACSecret struct {
-	secret *pinuv.Secret
-	input  hmacSecretInput
-	size   int // of the salts, and so of the outputs, in bytes
+// Valid reports whether the policy is one of the three.
+func (p CredProtect) Valid() bool { return p >= CredProtectOptional && p <= CredProtectRequired }
+
+// UVMEntry is one user verification that an authenticator did, the output of
+// [ExtensionUVM]: numbers of the FIDO registry of predefined values.
+type UVMEntry struct {
+	_                 struct{} `cbor:",toarray"`
+	Method            uint64   // USER_VERIFY
+	KeyProtection     uint64   // KEY_PROTECTION
+	MatcherProtection uint64   // MATCHER_PROTECTION
 }
 
-type hmacSecretInput struct {
-	KeyAgreement cose.Key       `cbor:"1,keyasint"`
-	SaltEnc      []byte         `cbor:"2,keyasint"`
-	SaltAuth     []byte         `cbor:"3,keyasint"`
-	Protocol     pinuv.Protocol `cbor:"4,keyasint,omitempty"`
+// maxUVMEntries is how many verifications the output may list.
+const maxUVMEntries = 3
+
+// OutputError is an extension's output that is not what the standard lets it be.
+type OutputError struct {
+	Extension string
+	Err       error
 }
 
-// SaltSize is the size of an hmac-secret salt and of an output, in bytes.
-const SaltSize = 32
+// Error names the extension and what is wrong with its output.
+func (e *OutputError) Error() string { return fmt.Sprintf("output of %s: %v", e.Extension, e.Err) }
 
-// HMACSecret agrees on a key and prepares one or two salts of 32 bytes; salt2
-// may be nil. Close it after use.
-func (c *Client) HMACSecret(ctx context.Context, p pinuv.Protocol, salt1, salt2 []byte) (*HMACSecret, error) {
-	if len(salt1) != SaltSize || (salt2 != nil && len(salt2) != SaltSize) {
-		return nil, fmt.Errorf("hmac-secret: salts of %d and %d bytes, want %d", len(salt1), len(salt2), SaltSize)
-	}
-	secret, own, err := c.KeyAgreement(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	salts := slices.Concat(salt1, salt2)
-	defer clear(salts)
-	saltEnc, err := secret.Encrypt(c.rand, salts)
-	if err != nil {
-		secret.Wipe()
-		return nil, err
-	}
-	h := &HMACSecret{secret: secret, size: len(salts), input: hmacSecretInput{
-		KeyAgreement: own, SaltEnc: saltEnc, SaltAuth: secret.Authenticate(saltEnc),
-	}}
-	if p != pinuv.One {
-		h.input.Protocol = p // absent means one; CTAP 2.0 keys do not know the member
-	}
-	return h, nil
+// Unwrap returns what is wrong with the output.
+func (e *OutputError) Unwrap() error { return e.Err }
+
+// outputs reads extension outputs until the first error. The signed ones are in
+// the authenticator data, the unsigned ones beside it (CTAP 2.2).
+type outputs struct {
+	asked            map[string]any
+	signed, unsigned map[string]wire.Raw
+	err              error
 }
 
-// Input is the value for [ExtensionHMACSecret] in a getAssertion request.
-func (h *HMACSecret) Input() any { return h.input }
-
-// ErrNoOutput: the authenticator gave no output for an extension.
-var ErrNoOutput = errors.New("the authenticator gave no extension output")
-
-// Outputs decrypts the outputs from an assertion's authenticator data: 32 bytes
-// for each salt that was given.
-func (h *HMACSecret) Outputs(d authdata.Data) ([][]byte, error) {
-	var enc []byte
-	ok, err := d.Extension(ExtensionHMACSecret, &enc)
-	if err != nil {
-		return nil, err
-	}
+// read decodes an output that was asked for into v, and reports whether there is
+// one.
+func (o *outputs) read(name string, v any) bool {
+	raw, ok := o.signed[name]
 	if !ok {
-		return nil, fmt.Errorf("hmac-secret: %w", ErrNoOutput)
+		raw, ok = o.unsigned[name]
 	}
-	plain, err := h.secret.Decrypt(enc)
-	if err != nil {
-		return nil, fmt.Errorf("hmac-secret: %w", err)
+	if _, asked := o.asked[name]; !ok || !asked || o.err != nil {
+		return false
 	}
-	if len(plain) != h.size {
-		clear(plain)
-		return nil, fmt.Errorf("hmac-secret: outputs of %d bytes, want %d", len(plain), h.size)
+	if err := wire.Decode(raw, v); err != nil {
+		o.fail(name, err)
+		return false
 	}
-	return slices.Collect(slices.Chunk(plain, SaltSize)), nil
+	return true
 }
 
-// Close wipes the shared secret.
-func (h *HMACSecret) Close() { h.secret.Wipe() }
+func (o *outputs) fail(name string, err error) {
+	if err != nil && o.err == nil {
+		o.err = &OutputError{Extension: name, Err: err}
+	}
+}
+
+// flag reads an output that is true or false, nil when there is none.
+func (o *outputs) flag(name string) *bool {
+	var v bool
+	if !o.read(name, &v) {
+		return nil
+	}
+	return &v
+}
+
+func (o *outputs) uvm() []UVMEntry {
+	var entries []UVMEntry
+	if !o.read(ExtensionUVM, &entries) {
+		return nil
+	}
+	if n := len(entries); n == 0 || n > maxUVMEntries {
+		o.fail(ExtensionUVM, fmt.Errorf("%d entries, want 1 to %d", n, maxUVMEntries))
+	}
+	return entries
+}
+
+// unsolicited lists outputs that nobody asked for, in order.
+func (o *outputs) unsolicited() []string {
+	var names []string
+	for _, m := range []map[string]wire.Raw{o.signed, o.unsigned} {
+		for name := range m {
+			if _, asked := o.asked[name]; !asked {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -31,6 +31,10 @@ func (r *GetAssertionRequest) Authorize(t *pinuv.Token) {
 	r.PINUVAuthProtocol = t.Protocol()
 }
 
+// VerifyUser asks the authenticator to verify the user by its own means, where it
+// has no tokens to [GetAssertionRequest.Authorize] the request with.
+func (r *GetAssertionRequest) VerifyUser() { r.Options = withOption(r.Options, OptionUV, true) }
+
 // Assertion is the answer to authenticatorGetAssertion and
 // authenticatorGetNextAssertion.
 type Assertion struct {
@@ -121,6 +125,9 @@ func (c *Client) assertion(ctx context.Context, cmd Command, params *GetAssertio
 	}
 	data, err := authdata.Parse(w.AuthData)
 	if err != nil {
+		return nil, k.bad(err)
+	}
+	if err := checkLargeBlobKey(w.LargeBlobKey); err != nil {
 		return nil, k.bad(err)
 	}
 	a := &Assertion{

@@ -21,14 +21,29 @@ const (
 )
 
 // Option IDs of getInfo member 0x04, besides those that requests have too:
-// [OptionRK], [OptionUP] and [OptionUV].
+// [OptionRK], [OptionUP] and [OptionUV]. Where an option says whether something
+// is set up, such as clientPin, false means that it can be.
 const (
+	OptionPlat                 = "plat"                           // part of the computer, not to be carried
 	OptionClientPIN            = "clientPin"                      // a PIN is set, or can be
 	OptionPINUVAuthToken       = "pinUvAuthToken"                 // tokens with permissions
 	OptionNoPermissionsWithPIN = "noMcGaPermissionsWithClientPin" // a PIN is not enough to make or use credentials
+	OptionLargeBlobs           = "largeBlobs"                     // authenticatorLargeBlobs
+	OptionEP                   = "ep"                             // enterprise attestation is on, or can be
+	OptionBioEnroll            = "bioEnroll"                      // a fingerprint is enrolled, or can be
+	OptionUVBioEnroll          = "uvBioEnroll"                    // built-in user verification is enough to enrol
+	OptionAuthnrCfg            = "authnrCfg"                      // authenticatorConfig
+	OptionUVAcfg               = "uvAcfg"                         // built-in user verification is enough for it
+	OptionCredMgmt             = "credMgmt"                       // authenticatorCredentialManagement
+	OptionPerCredMgmtRO        = "perCredMgmtRO"                  // persistent tokens that list credentials
+	OptionSetMinPINLength      = "setMinPINLength"                // the subcommand of authenticatorConfig
 	OptionMakeCredUVNotRqd     = "makeCredUvNotRqd"               // credentials that are not discoverable need no user verification
 	OptionAlwaysUV             = "alwaysUv"                       // every use needs user verification
-	OptionEP                   = "ep"                             // enterprise attestation is on, or can be
+
+	// Of FIDO_2_1_PRE.
+	OptionUVToken                     = "uvToken"                     // tokens by built-in user verification
+	OptionCredentialMgmtPreview       = "credentialMgmtPreview"       // the prototype of credential management
+	OptionUserVerificationMgmtPreview = "userVerificationMgmtPreview" // the prototype of bio enrolment, as bioEnroll
 )
 
 // DefaultMaxMsgSize is the message size in bytes that every authenticator takes
@@ -179,7 +194,8 @@ func (m InfoMember) String() string {
 }
 
 // GetInfo asks the authenticator what it is and can do (CTAP 2.3 §6.4).
-// Requests that follow are checked against its maxMsgSize.
+// Requests that follow are checked against its maxMsgSize, new PINs against its
+// minPINLength and maxPINLength.
 func (c *Client) GetInfo(ctx context.Context) (*Info, error) {
 	var body wire.Raw
 	k := call{command: CommandGetInfo, result: &body}
@@ -190,7 +206,7 @@ func (c *Client) GetInfo(ctx context.Context) (*Info, error) {
 	if err != nil {
 		return nil, k.bad(err)
 	}
-	c.maxMsg.Store(uint64(info.MaxMessage()))
+	c.limits.Store(&limits{message: info.MaxMessage(), minPIN: info.MinPINLength, maxPIN: info.MaxPINLength})
 	return info, nil
 }
 

@@ -8,6 +8,17 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
+// EnterpriseAttestation asks for an attestation that tells one authenticator
+// from all others (CTAP 2.3 §7.1). Only authenticators with the option ep on
+// take it; those that do not grant it attest as ever.
+type EnterpriseAttestation uint
+
+// Kinds of enterprise attestation.
+const (
+	EnterpriseVendor   EnterpriseAttestation = 1 // the authenticator has the list of relying parties
+	EnterprisePlatform EnterpriseAttestation = 2 // the platform checked the relying party
+)
+
 // MakeCredentialRequest holds the parameters of authenticatorMakeCredential
 // (CTAP 2.3 §6.1). Members that are empty are not sent.
 type MakeCredentialRequest struct {
@@ -24,8 +35,8 @@ type MakeCredentialRequest struct {
 	PINUVAuthParam    []byte         `cbor:"8,keyasint,omitzero"`
 	PINUVAuthProtocol pinuv.Protocol `cbor:"9,keyasint,omitempty"`
 
-	EnterpriseAttestation uint     `cbor:"10,keyasint,omitempty"` // 1 vendor-facilitated, 2 platform-managed
-	AttestationFormats    []string `cbor:"11,keyasint,omitempty"` // preferred first; exactly ["none"] for none
+	EnterpriseAttestation EnterpriseAttestation `cbor:"10,keyasint,omitempty"`
+	AttestationFormats    []string              `cbor:"11,keyasint,omitempty"` // preferred first; exactly ["none"] for none
 }
 
 // Authorize sets PINUVAuthParam and PINUVAuthProtocol for the request's client
@@ -35,13 +46,17 @@ func (r *MakeCredentialRequest) Authorize(t *pinuv.Token) {
 	r.PINUVAuthProtocol = t.Protocol()
 }
 
+// VerifyUser asks the authenticator to verify the user by its own means, where it
+// has no tokens to [MakeCredentialRequest.Authorize] the request with.
+func (r *MakeCredentialRequest) VerifyUser() { r.Options = withOption(r.Options, OptionUV, true) }
+
 // MakeCredentialResponse is the answer to authenticatorMakeCredential.
 type MakeCredentialResponse struct {
 	Format                   string // attestation statement format, such as "packed"
 	AuthData                 authdata.Data
 	RawAuthData              []byte   // AuthData as it was sent and signed
 	Statement                wire.Raw // attStmt, a CBOR map; nil when it was left out (CTAP 2.2)
-	EnterpriseAttestation    bool     // epAtt
+	EnterpriseAttestation    bool     // epAtt: an enterprise attestation was granted
 	LargeBlobKey             []byte   // 32 bytes or nil
 	UnsignedExtensionOutputs map[string]wire.Raw
 	Remarks                  []wire.Remark
@@ -74,6 +89,9 @@ func (c *Client) MakeCredential(ctx context.Context, r *MakeCredentialRequest) (
 	}
 	if data.Credential == nil {
 		return nil, k.missing("attested credential data")
+	}
+	if err := checkLargeBlobKey(w.LargeBlobKey); err != nil {
+		return nil, k.bad(err)
 	}
 	return &MakeCredentialResponse{
 		Format: w.Format, AuthData: data, RawAuthData: w.AuthData, Statement: w.Statement,

@@ -7,5 +7,8 @@ import "context"
 // seconds of power-up, with a touch, and answer [StatusNotAllowed] otherwise.
 func (c *Client) Reset(ctx context.Context) error {
 	_, err := c.do(ctx, call{command: CommandReset})
+	if err == nil {
+		c.limits.Store(nil) // minPINLength may have been another
+	}
 	return err
 }

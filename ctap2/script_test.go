@@ -3,9 +3,12 @@ package ctap2_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/fixtures"
 )
 
@@ -52,3 +55,45 @@ func answering(t testing.TB, answer string) *ctap2.Client {
 	b := unhex(t, answer)
 	return ctap2.New(transportFunc(func(context.Context, []byte) ([]byte, error) { return b, nil }), ctap2.Config{})
 }
+
+// vectorToken is the token of the outside test vectors: all 32 bytes for
+// protocol two, and the same under protocol one.
+func vectorToken(t testing.TB, p pinuv.Protocol) *pinuv.Token {
+	t.Helper()
+	tok, err := pinuv.NewToken(p, bytes.Clone(vectors.Token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// mac is the pinUvAuthParam of a message in hex under that token, as a CBOR byte
+// string in hex. It is computed here, and not by the package that is tested.
+func mac(t testing.TB, p pinuv.Protocol, message string) string {
+	t.Helper()
+	h := hmac.New(sha256.New, vectors.Token)
+	h.Write(unhex(t, message))
+	sum := h.Sum(nil)
+	if p == pinuv.One {
+		sum = sum[:16]
+	}
+	return sized(sum)
+}
+
+// vectorMAC is the outside vector for a use, as a CBOR byte string in hex. The
+// message must be the one that the vector is for.
+func vectorMAC(t testing.TB, use, message string) string {
+	t.Helper()
+	for _, v := range vectors.TokenMACs {
+		if v.Use == use {
+			if !bytes.Equal(v.Message, unhex(t, message)) {
+				t.Fatalf("the vector for %s is over %x", use, v.Message)
+			}
+			return sized(v.MAC)
+		}
+	}
+	t.Fatalf("no vector for %s", use)
+	return ""
+}
+
+const ffs = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"

@@ -7,6 +7,10 @@
 //	resp, err := c.MakeCredential(ctx, &ctap2.MakeCredentialRequest{...})
 //	if errors.Is(err, ctap2.StatusCredentialExcluded) { ... }
 //
+// What is managed under one token is a value of its own: a [CredentialManager],
+// [Fingerprints]. Package u2f has a transport for keys that are older than
+// CTAP2, package ceremony what a WebAuthn client does around the commands.
+//
 // Requests are canonical CBOR. Answers are read leniently, and every answer
 // lists in Remarks where its encoding left the canonical form.
 package ctap2

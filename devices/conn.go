@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/u2f"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/nfc"
 )
@@ -84,7 +85,8 @@ type Protocol struct {
 var ErrNoLink = errors.New("no open link")
 
 // Connect begins to speak with an open link: it asks for a channel, or selects
-// the applet. From then on the link belongs to the connection; when Connect
+// the applet. A key that has U2F only is spoken to through a [u2f.Bridge], so
+// that it is used like any other. From then on the link belongs to the connection; when Connect
 // fails it was closed.
 func Connect(ctx context.Context, l Link, o Options) (*Conn, error) {
 	if o.Timeout > 0 {
@@ -116,14 +118,23 @@ func (c *Conn) open(ctx context.Context, l Link, o Options) (ctap2.Transport, er
 			return nil, err
 		}
 		c.Protocol = channelProtocol(c.Channel)
-		return c.Channel, nil
+		caps := c.Channel.Capabilities()
+		if caps.Has(ctaphid.CapabilityNMSG) {
+			return c.Channel, nil
+		}
+		// A channel of a tape in mid-session has no capabilities to tell.
+		old := c.Channel.ProtocolVersion() != 0 && !caps.Has(ctaphid.CapabilityCBOR)
+		return c.orU2F(c.Channel, old, o), nil
 	case l.Card != nil:
 		c.Applet, err = nfc.Open(ctx, l.Card, nfcConfig(o))
 		if err != nil {
 			return nil, err
 		}
 		c.Protocol = Protocol{Applet: c.Applet.Version()}
-		return c.Applet, nil
+		if c.Applet.Version() != u2f.Version {
+			return c.Applet, nil
+		}
+		return c.orU2F(c.Applet, false, o), nil
 	}
 	return nil, ErrNoLink
 }

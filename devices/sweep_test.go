@@ -249,5 +249,5 @@ func typed(err error) bool {
 	var card *nfc.Error
 	var refused *ctap2.Error
 	var answer *ctap2.ResponseError
-	return errors.As(err, &hid) || errors.As(err, &card) || errors.As(err, &refused) || errors.As(err, &answer)
+	return errors.Is(err, enroll.ErrUnsupported) || errors.As(err, &hid) || errors.As(err, &card) || errors.As(err, &refused) || errors.As(err, &answer)
 }

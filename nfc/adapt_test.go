@@ -248,7 +248,7 @@ var messages = map[string]struct {
 		told: []string{"short APDUs: the card refused an extended one (6700 wrong length)"}},
 	"one extended too long": {traits: readerKnown, pairs: []string{selExt, version, ext(1), answered, ext(250), "6700", part(240), "9000", last(10), answered, ext(1), answered},
 		ask: []exchange{{n: 1}, {n: 250}, {n: 1}}},
-	"extended refused for another reason": {traits: readerKnown, pairs: []string{selExt, version, ext(1), answered, ext(1), "6d00"},
+	"extended refused for another reason": {traits: readerKnown, pairs: []string{selExt, version, ext(1), answered, ext(1), "6d00", selectHex, version, ext(1), "6d00"},
 		ask: []exchange{{n: 1}, {1, "nfc: message: 6D00 instruction not supported"}}},
 	"too long for the reader": {traits: Traits{MaxAPDU: 300}, pairs: []string{"00a40400000008a0000006472f0001012a", version,
 		"80108000000123" + aa(291) + "012a", answered, part(240), "9000", last(52), answered},

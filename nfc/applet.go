@@ -24,6 +24,7 @@ type Applet struct {
 
 	// Guarded by turn.
 	stale    bool     // the state of the card is unknown: open it again first
+	fresh    bool     // selected, and no message has gone well since
 	surveyed bool     // the card's side was asked for its traits
 	hope     prospect // of extended APDUs, from the survey
 	settled  bool     // how to write a SELECT is known
@@ -72,8 +73,10 @@ func (a *Applet) Version() string { return *a.version.Load() }
 //
 // The card gets to run a message once. It is sent again only after an answer
 // that shows that it was not run: a chain of which the first part was refused,
-// or a refusal of extended lengths; and after 6Cxx, which ISO 7816-4 §5.6 has
-// answered so. After an error on the way nothing is sent again.
+// or a refusal of extended lengths; a refusal by an applet that is not selected
+// any more, or still at another request, upon which ours is selected first; and
+// after 6Cxx, which ISO 7816-4 §5.6 has answered so. After an error on the way
+// nothing is sent again.
 //
 // When ctx ends, the card is told to give up (CTAP 2.3 §11.3.7.2), and for
 // [Config.Drain] its last word is waited for. Whatever comes in that time is
@@ -97,8 +100,28 @@ func (a *Applet) Exchange(ctx context.Context, msg []byte) ([]byte, error) {
 		}
 	}
 	answer, err := t.message(msg)
+	if !a.fresh && astray(err) {
+		if again := t.open(); again == nil {
+			answer, err = t.message(msg)
+		}
+	}
+	a.fresh = a.fresh && err != nil
 	a.stale = a.stale || unsettles(err)
 	return answer, fail("message", err)
+}
+
+// astray says whether err is how another applet refuses a message, one that
+// another program selected in between, or ours when it is still at a request.
+func astray(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Op != "message" {
+		return false
+	}
+	switch e.SW {
+	case SWInsNotSupported, SWClaNotSupported, SWNotAllowed, SWConditionsNotSatisfied:
+		return true
+	}
+	return false
 }
 
 // Transmit sends any command and returns the whole response with its last
@@ -171,6 +194,6 @@ func (t *transaction) open() error {
 	}
 	version := string(last.Data)
 	t.version.Store(&version)
-	t.stale = false
+	t.stale, t.fresh = false, true
 	return nil
 }

@@ -3,7 +3,9 @@ package nfc
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -75,6 +77,36 @@ func TestExchangeAfterFault(t *testing.T) {
 		}
 		card.finish()
 	}
+}
+
+// TestAnotherAppletInBetween: a refusal that shows that another applet was
+// selected, or ours still at work, is mended at once, and once only. One to the
+// first message after a SELECT is the card's own.
+func TestAnotherAppletInBetween(t *testing.T) {
+	const msg = "80108000010400"
+	for _, sw := range []string{"6d00", "6e00", "6986", "6985"} {
+		card := play(t, msg, "009000", msg, sw, selectHex, "5532465f56329000", msg, "00aa9000",
+			msg, sw, selectHex, "5532465f56329000", msg, sw,
+			selectHex, "5532465f56329000", msg, sw)
+		a := open(t, card, Config{})
+		for i, want := range []string{"00", "00aa"} {
+			answer, err := a.Exchange(t.Context(), []byte{4})
+			if got := hex.EncodeToString(answer); err != nil || got != want {
+				t.Errorf("%s, message %d: %s, %v", sw, i, got, err)
+			}
+		}
+		for range 2 {
+			if _, err := a.Exchange(t.Context(), []byte{4}); fmt.Sprintf("%x", uint16(statusOf(err))) != sw {
+				t.Errorf("%s: %v", sw, err)
+			}
+		}
+		card.finish()
+	}
+}
+
+func statusOf(err error) (sw StatusWord) {
+	errors.As(err, &sw)
+	return sw
 }
 
 // A message that cannot be written is the caller's fault and not the card's.

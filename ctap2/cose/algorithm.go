@@ -2,8 +2,8 @@
 // public keys as maps with integer labels, and algorithm identifiers.
 //
 //	key, err := cose.Parse(b)
-//	pub, err := key.Public() // *ecdsa.PublicKey, ed25519.PublicKey, *rsa.PublicKey or *mldsa.PublicKey
 //	err = key.Verify(message, signature)
+//	der, err := key.SPKI() // for the relying party
 package cose
 
 import "fmt"

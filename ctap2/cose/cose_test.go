@@ -174,7 +174,8 @@ func TestBadKeys(t *testing.T) {
 		{"RSA without modulus", cose.Key{Type: cose.TypeRSA, E: []byte{3}}, cose.ErrInvalid},
 		{"RSA with a huge exponent", cose.Key{Type: cose.TypeRSA, N: bytes.Repeat([]byte{255}, 256), E: bytes.Repeat([]byte{255}, 9)}, cose.ErrInvalid},
 		{"RSA with a huge modulus", cose.Key{Type: cose.TypeRSA, N: bytes.Repeat([]byte{255}, 1025), E: []byte{3}}, cose.ErrInvalid},
-		{"ML-DSA", cose.Key{Type: cose.TypeAKP, Pub: offCurve}, cose.ErrUnsupported},
+		{"ML-DSA of 32 bytes", cose.Key{Type: cose.TypeAKP, Alg: cose.MLDSA44, Pub: offCurve}, cose.ErrInvalid},
+		{"algorithm key pair under ES256", cose.Key{Type: cose.TypeAKP, Alg: cose.ES256, Pub: offCurve}, cose.ErrUnsupported},
 	} {
 		if _, err := c.key.Public(); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
@@ -211,7 +212,7 @@ func TestAlgorithmNames(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	x := strings.Repeat("11", 32)
-	for _, s := range []string{"a0", "a5010203262001215820" + x + "225820" + x, "a4010103272006215820" + x, "a401030339010020430000012143010001", "a2010903 26"} {
+	for _, s := range []string{"a0", "a5010203262001215820" + x + "225820" + x, "a4010103272006215820" + x, "a401030339010020430000012143010001", "a2010903 26", "a301634f4b50032720674564323535313921982007" + strings.Repeat("07", 31)} {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

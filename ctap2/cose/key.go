@@ -79,8 +79,12 @@ func Parse(b []byte) (Key, error) {
 
 // ParseFirst reads the COSE_Key at the start of b and returns the bytes after
 // it. Members it does not know are skipped; a key type it does not know leaves
-// only Type and Alg set.
+// only Type and Alg set. Ed25519 keys in the form that one browser mangled them
+// to are read too.
 func ParseFirst(b []byte) (key Key, rest []byte, err error) {
+	if isMangled(b) {
+		return parseMangled(b)
+	}
 	var m map[int64]wire.Raw
 	rest, err = wire.DecodeFirst(b, &m)
 	if err != nil {
@@ -170,8 +174,8 @@ func (k *Key) UnmarshalCBOR(b []byte) error {
 }
 
 // Public returns the key as an [*ecdsa.PublicKey], [ed25519.PublicKey],
-// [*rsa.PublicKey] or [*mldsa.PublicKey], checked to be on its curve. Other keys
-// are [ErrUnsupported].
+// [*rsa.PublicKey] or [*mldsa.PublicKey], checked to be on its curve and of its
+// size. Other keys are [ErrUnsupported].
 func (k Key) Public() (crypto.PublicKey, error) {
 	switch {
 	case k.Type == TypeEC2:
@@ -231,26 +235,6 @@ func (k Key) rsa() (*rsa.PublicKey, error) {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
 
-// parameterSets are those of ML-DSA (FIPS 204 §4) by algorithm: a key of type
-// AKP does not say otherwise which it is for.
-var parameterSets = map[Algorithm]mldsa.Parameters{
-	MLDSA44: mldsa.MLDSA44(),
-	MLDSA65: mldsa.MLDSA65(),
-	MLDSA87: mldsa.MLDSA87(),
-}
-
-func (k Key) mldsa() (*mldsa.PublicKey, error) {
-	parameters, ok := parameterSets[k.Alg]
-	if !ok {
-		return nil, fmt.Errorf("%w: %v with a key of type AKP", ErrUnsupported, k.Alg)
-	}
-	pub, err := mldsa.NewPublicKey(parameters, k.Pub)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return pub, nil
-}
-
 // ECDH returns a P-256 key for key agreement (CTAP 2.3 §6.5.6), checked to be
 // on the curve. The algorithm member is not looked at: it is a label that some
 // keys get wrong.
@@ -276,8 +260,8 @@ func KeyAgreement(pub *ecdh.PublicKey) Key {
 	return Key{Type: TypeEC2, Alg: ECDHES, Curve: CurveP256, X: p[1:33], Y: p[33:65]}
 }
 
-// FromPublic is the COSE form of an ECDSA key on a NIST curve, an Ed25519, RSA or
-// ML-DSA key, labelled with alg. Other keys are [ErrUnsupported].
+// FromPublic is the COSE form of an ECDSA key on a NIST curve, of an Ed25519, an
+// RSA or an ML-DSA key, labelled with alg. Other keys are [ErrUnsupported].
 func FromPublic(pub crypto.PublicKey, alg Algorithm) (Key, error) {
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:

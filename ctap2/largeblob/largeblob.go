@@ -2,12 +2,13 @@
 // §6.10): the serialised array with its hash, and the encryption of its
 // elements, which is the platform's business and opaque to the authenticator.
 //
-//	elements, err := largeblob.Parse(stored)
-//	for _, e := range elements {
-//		if data, err := largeblob.Open(key, e); err == nil { ... } // ours
-//	}
-//	elements = append(elements, sealed)
-//	stored = largeblob.Serialize(elements)
+//	array, err := largeblob.ParseArray(stored)
+//	data, found, err := array.Find(key)
+//	err = array.Put(rand.Reader, key, []byte("new data"))
+//	stored = array.Bytes()
+//
+// The largeBlob extension of CTAP 2.3 has no array: there the platform only
+// compresses, with [Deflate] and [Inflate].
 package largeblob
 
 import (
@@ -56,18 +57,23 @@ type element struct {
 // Parse splits a serialised array into its elements, each as it was stored. The
 // error wraps [ErrDamaged] when the hash does not fit.
 func Parse(serialized []byte) ([]wire.Raw, error) {
-	n := len(serialized) - hashSize
-	if n < 1 || !bytes.Equal(checksum(serialized[:n]), serialized[n:]) {
+	if !Whole(serialized) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrDamaged, len(serialized))
 	}
 	var elements []wire.Raw
-	if err := wire.Decode(serialized[:n], &elements); err != nil {
+	if err := wire.Decode(serialized[:len(serialized)-hashSize], &elements); err != nil {
 		return nil, fmt.Errorf("large-blob array: %w", err)
 	}
 	if elements == nil {
 		return nil, errors.New("large-blob array: null instead of an array")
 	}
 	return elements, nil
+}
+
+// Whole reports whether a serialised array ends in its right hash.
+func Whole(serialized []byte) bool {
+	n := len(serialized) - hashSize
+	return n >= 1 && bytes.Equal(checksum(serialized[:n]), serialized[n:])
 }
 
 // Serialize joins elements, each as it is, into an array with its hash. No
@@ -93,7 +99,7 @@ func Seal(rand io.Reader, key, data []byte) (wire.Raw, error) {
 	if _, err := io.ReadFull(rand, nonce); err != nil {
 		return nil, fmt.Errorf("large blob: nonce: %w", err)
 	}
-	packed, err := deflate(data)
+	packed, err := Deflate(data)
 	if err != nil {
 		return nil, err
 	}
@@ -108,18 +114,35 @@ func Open(key []byte, raw wire.Raw) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var e element
-	if err := wire.Decode(raw, &e); err != nil {
+	e, err := parseElement(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOtherKey, err)
 	}
-	if len(e.Nonce) != nonceSize {
-		return nil, fmt.Errorf("%w: nonce of %d bytes", ErrOtherKey, len(e.Nonce))
+	packed, err := e.open(aead)
+	if err != nil {
+		return nil, err
 	}
+	return Inflate(packed, e.Size)
+}
+
+func parseElement(raw wire.Raw) (element, error) {
+	var e element
+	if err := wire.Decode(raw, &e); err != nil {
+		return element{}, err
+	}
+	if len(e.Nonce) != nonceSize {
+		return element{}, fmt.Errorf("nonce of %d bytes", len(e.Nonce))
+	}
+	return e, nil
+}
+
+// open returns the compressed data, or [ErrOtherKey].
+func (e element) open(aead cipher.AEAD) ([]byte, error) {
 	packed, err := aead.Open(nil, e.Nonce, e.Ciphertext, associated(e.Size))
 	if err != nil {
 		return nil, ErrOtherKey
 	}
-	return inflate(packed, e.Size)
+	return packed, nil
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {
@@ -138,7 +161,8 @@ func associated(size uint64) []byte {
 	return binary.LittleEndian.AppendUint64([]byte("blob"), size)
 }
 
-func deflate(data []byte) ([]byte, error) {
+// Deflate compresses data as large blobs are: raw DEFLATE (RFC 1951).
+func Deflate(data []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestCompression)
 	if err != nil {
@@ -151,8 +175,10 @@ func deflate(data []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// inflate undoes deflate; the result must have the size that was announced.
-func inflate(packed []byte, size uint64) ([]byte, error) {
+// Inflate undoes [Deflate]. The error says that packed is not compressed, or
+// that it inflates to another size in bytes than was announced, or that this is
+// more than [MaxInflated].
+func Inflate(packed []byte, size uint64) ([]byte, error) {
 	if size > MaxInflated {
 		return nil, fmt.Errorf("large blob: %d bytes announced, the most is %d", size, MaxInflated)
 	}

@@ -2,6 +2,8 @@ package largeblob_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/sha256"
 	"errors"
 	"reflect"
@@ -144,4 +146,25 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%x comes back as %x, %v", elements, again, err)
 		}
 	})
+}
+
+// badlyPacked is an element that the vector's key opens and that does not
+// inflate.
+func badlyPacked(t *testing.T) wire.Raw {
+	t.Helper()
+	block, err := aes.NewCipher(vector.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := make([]byte, 12)
+	sealed := aead.Seal(nil, nonce, []byte{0xff}, append([]byte("blob"), 1, 0, 0, 0, 0, 0, 0, 0))
+	b, err := wire.Encode(map[int]any{1: sealed, 2: nonce, 3: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -1,7 +1,6 @@
 package webauthn
 
 import (
-	"crypto/x509"
 	"errors"
 	"slices"
 
@@ -43,6 +42,10 @@ func NewRegistrationResponse(clientDataJSON, attestationObject, authData []byte,
 	if d.Credential == nil {
 		return RegistrationResponse{}, errors.New("registration response: authenticator data without attested credential data")
 	}
+	spki, err := d.Credential.Key.SPKI()
+	if err != nil {
+		spki = nil // the standard lets a client leave out what it has no form for
+	}
 	transports = slices.Compact(slices.Sorted(slices.Values(transports)))
 	if transports == nil {
 		transports = []string{}
@@ -52,24 +55,10 @@ func NewRegistrationResponse(clientDataJSON, attestationObject, authData []byte,
 		AuthenticatorAttachment: CrossPlatform, ClientExtensionResults: map[string]any{},
 		Response: AttestationResponse{
 			ClientDataJSON: clientDataJSON, AuthenticatorData: authData, Transports: transports,
-			PublicKey: subjectPublicKeyInfo(d.Credential.Key), PublicKeyAlgorithm: d.Credential.Key.Alg,
+			PublicKey: spki, PublicKeyAlgorithm: d.Credential.Key.Alg,
 			AttestationObject: attestationObject,
 		},
 	}, nil
-}
-
-// subjectPublicKeyInfo is nil for a key that Go has no form for; the standard
-// lets a client leave it out.
-func subjectPublicKeyInfo(k cose.Key) []byte {
-	pub, err := k.Public()
-	if err != nil {
-		return nil
-	}
-	der, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		return nil
-	}
-	return der
 }
 
 // AuthenticationResponse is an AuthenticationResponseJSON (WebAuthn L3 §5.1),

@@ -1,9 +1,10 @@
-// Package webauthn is what a WebAuthn Level 3 client does around CTAP2: it
-// builds clientDataJSON, holds the relying party ID against the origin,
-// applies the attestation conveyance preference, and writes results in the
-// JSON forms that browsers use. Verifying them is the relying party's part and
-// not done here.
+// Package webauthn is what a WebAuthn Level 3 client does around CTAP2: it reads
+// options and writes responses in the JSON forms that browsers use, builds
+// clientDataJSON, holds the relying party ID against the origin, applies the
+// attestation conveyance preference, and decides what extensions ask for.
+// Verifying responses is the relying party's part and not done here.
 //
+//	options, err := webauthn.ParseCreationOptions(text)
 //	data := webauthn.ClientData{Type: webauthn.TypeCreate, Challenge: challenge, Origin: origin}
 //	if err := webauthn.CheckOrigin(origin, rpID); err != nil { ... }
 //	hash := data.Hash() // the clientDataHash of makeCredential
@@ -71,15 +72,6 @@ func appendString(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
-}
-
-// PRFSalt maps an input of the prf extension to the salt of hmac-secret: SHA-256
-// of "WebAuthn PRF", a zero byte and the input (WebAuthn L3 §10.1.4).
-func PRFSalt(input []byte) []byte {
-	h := sha256.New()
-	h.Write([]byte("WebAuthn PRF\x00"))
-	h.Write(input)
-	return h.Sum(nil)
 }
 
 // Bytes is binary data that JSON carries as base64url without padding.

@@ -21,17 +21,14 @@ import (
 
 // Requirement is how much a relying party wants something: residentKey and
 // userVerification of WebAuthn L3 §5.4.6 and §5.8.6.
-type Requirement string
+type Requirement = webauthn.Requirement
 
 // Requirements.
 const (
-	Required    Requirement = "required"
-	Preferred   Requirement = "preferred"
-	Discouraged Requirement = "discouraged"
+	Required    = webauthn.Required
+	Preferred   = webauthn.Preferred
+	Discouraged = webauthn.Discouraged
 )
-
-// Valid reports whether the requirement is one of the three.
-func (r Requirement) Valid() bool { return r == Required || r == Preferred || r == Discouraged }
 
 // Ask is how the flow asks the person at the terminal.
 type Ask struct {
@@ -124,7 +121,7 @@ func createRequest(info *ctap2.Info, o CreateOptions, rk bool, hash []byte) *cta
 		r.AttestationFormats = []string{webauthn.FormatNone}
 	}
 	if ep, _ := info.Option(ctap2.OptionEP); ep && o.Attestation == webauthn.ConveyanceEnterprise {
-		r.EnterpriseAttestation = 1 // vendor-facilitated: the key holds the list of relying parties
+		r.EnterpriseAttestation = ctap2.EnterpriseVendor
 	}
 	return r
 }

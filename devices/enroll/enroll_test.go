@@ -207,6 +207,24 @@ func TestUnknownFinger(t *testing.T) {
 	}
 }
 
+// TestPINThatHasToBeChanged: where verification is only preferred, a key whose
+// PIN has to be changed is asked without, and what it wants is told if it refuses.
+func TestPINThatHasToBeChanged(t *testing.T) {
+	s := newScene(t, virtual.Config{})
+	options := map[string]bool{"rk": true, "clientPin": true, "pinUvAuthToken": true}
+	s.answer = func(msg []byte) ([]byte, bool) {
+		if ctap2.Command(msg[0]) == ctap2.CommandGetInfo {
+			return info(t, options, map[int]any{6: []int{2}, 12: true}), true
+		}
+		return []byte{byte(ctap2.StatusPUATRequired)}, true
+	}
+	var requests []enroll.PINRequest
+	_, err := enroll.Create(t.Context(), s.conn, create(enroll.Preferred, enroll.Required), asking("24680", &requests))
+	if !errors.Is(err, enroll.ErrPINChange) || len(requests) != 0 || !slices.Equal(s.asked[1:], []string{"authenticatorMakeCredential"}) {
+		t.Errorf("%v after %v", err, s.asked)
+	}
+}
+
 // register makes a credential and returns its ID.
 func (s *scene) register(o enroll.CreateOptions, ask enroll.Ask) *enroll.Created {
 	s.t.Helper()

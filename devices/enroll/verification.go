@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/ceremony"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/devices"
 )
@@ -44,133 +45,72 @@ type authorization struct {
 	send   func() error
 }
 
-// method is a way to verify the user.
-type method int
-
-const (
-	none       method = iota
-	uvOption          // the option "uv" on the request
-	uvToken           // a token by built-in user verification
-	pinToken          // a token by PIN, with permissions
-	legacyPIN         // a token by PIN, as in CTAP 2.0
-	impossible        // nothing is set up
-)
-
 // run verifies the user as far as that is needed and sends the request. A key
 // that asks for verification all the same gets it once.
 func (f *flow) run(ctx context.Context, want Requirement, storing bool, a authorization) error {
-	m := f.method()
-	if !f.needed(want, storing, m) {
+	d := ceremony.Decide(f.info, ceremony.Purpose{
+		Permissions: f.permission, RPID: f.rpID, Requirement: want, Discoverable: storing,
+	})
+	if !d.Verify {
 		err := a.send()
-		if m == impossible || !errors.Is(err, ctap2.StatusPUATRequired) {
+		if !errors.Is(err, ctap2.StatusPUATRequired) || d.Method == ceremony.None && !errors.Is(d.Reason, ceremony.ErrPINChange) {
 			return err
 		}
 	}
-	return f.authorized(ctx, m, a)
+	return f.authorized(ctx, d, a)
 }
 
-// method is the best way that is set up. Built-in verification comes first, as
-// it spends no PIN try.
-func (f *flow) method() method {
-	uv, _ := f.info.Option(ctap2.OptionUV)
-	tokens, _ := f.info.Option(ctap2.OptionPINUVAuthToken)
-	switch {
-	case uv && tokens:
-		return uvToken
-	case uv:
-		return uvOption
-	}
-	return f.methodByPIN()
-}
-
-func (f *flow) methodByPIN() method {
-	pin, _ := f.info.Option(ctap2.OptionClientPIN)
-	tokens, _ := f.info.Option(ctap2.OptionPINUVAuthToken)
-	notEnough, _ := f.info.Option(ctap2.OptionNoPermissionsWithPIN)
-	switch {
-	case pin && tokens && !notEnough:
-		return pinToken
-	case pin && !tokens:
-		return legacyPIN
-	}
-	return impossible
-}
-
-// needed decides whether to verify the user. Where verification is preferred
-// and nothing is set up, the ceremony goes on without, as browsers do.
-func (f *flow) needed(want Requirement, storing bool, m method) bool {
-	always, _ := f.info.Option(ctap2.OptionAlwaysUV)
-	switch {
-	case want == Required || always:
-		return true
-	case m == impossible:
-		return false
-	case want == Preferred:
-		return true
-	}
-	// CTAP 2.3 §6.1.2 steps 7 and 8: a key with verification set up makes no
-	// credential without, or no discoverable one where makeCredUvNotRqd is on.
-	optional, _ := f.info.Option(ctap2.OptionMakeCredUVNotRqd)
-	making := f.permission == ctap2.PermissionMakeCredential
-	return making && (storing || !optional)
-}
-
-func (f *flow) authorized(ctx context.Context, m method, a authorization) error {
-	switch m {
-	case impossible:
-		return ErrNoVerification
-	case uvOption:
+func (f *flow) authorized(ctx context.Context, d ceremony.Decision, a authorization) error {
+	switch d.Method {
+	case ceremony.None:
+		return impossible(d.Reason)
+	case ceremony.UVOption:
 		a.option()
 		f.verified = "uv"
 		return a.send()
 	}
-	token, err := f.token(ctx, m)
+	token, method, err := d.Token(ctx, f.key.Client, f.info, f.pin)
 	if err != nil {
 		return err
 	}
 	defer token.Wipe()
+	f.verified = "uv"
+	if method.ByPIN() {
+		f.verified = "pin"
+	}
 	a.token(token)
 	return a.send()
 }
 
-// token gets a token that authorises this ceremony and no more.
-func (f *flow) token(ctx context.Context, m method) (*pinuv.Token, error) {
-	p := f.info.PINUVAuthProtocol()
-	if p == 0 {
-		return nil, fmt.Errorf("%w: no PIN/UV auth protocol in common", ErrUnsupported)
+// Authorize gets a token for managing a key, such as for its passkeys, its
+// fingerprints or its settings: with the least permissions, for the relying
+// party alone where the purpose names one. The user is verified by the key's own
+// means or by the PIN, for which ask is asked once; the caller wipes the token as
+// soon as it was used. A key that is not protected, or that would take no PIN
+// now, is one of this package's errors; a wrong PIN is a [*ctap2.PINError].
+func Authorize(ctx context.Context, key *devices.Conn, info *ctap2.Info, p ceremony.Purpose, ask Ask) (*pinuv.Token, error) {
+	d := ceremony.Decide(info, p)
+	if err := d.Err(); err != nil {
+		return nil, impossible(err)
 	}
-	if m == uvToken {
-		f.verified = "uv"
-		token, err := f.key.UVTokenWithPermissions(ctx, p, f.permission, f.rpID)
-		if !errors.Is(err, ctap2.StatusUVBlocked) && !errors.Is(err, ctap2.StatusUVInvalid) {
-			return token, err
-		}
-		if m = f.methodByPIN(); m == impossible {
-			return nil, err
-		}
-		// The finger was not known: the PIN is the way that is left.
-	}
-	f.verified = "pin"
-	return f.tokenByPIN(ctx, p, m)
+	f := &flow{key: key, info: info, ask: ask}
+	token, _, err := d.Token(ctx, key.Client, info, f.pin)
+	return token, err
 }
 
-func (f *flow) tokenByPIN(ctx context.Context, p pinuv.Protocol, m method) (*pinuv.Token, error) {
-	pin, err := f.pin(ctx)
-	if err != nil {
-		return nil, err
+// impossible is why a user that has to be verified cannot be.
+func impossible(reason error) error {
+	switch {
+	case errors.Is(reason, ceremony.ErrPINChange):
+		return ErrPINChange
+	case errors.Is(reason, ceremony.ErrProtocol):
+		return fmt.Errorf("%w: %w", ErrUnsupported, reason)
 	}
-	defer clear(pin)
-	if m == legacyPIN {
-		return f.key.PINToken(ctx, p, pin)
-	}
-	return f.key.PINTokenWithPermissions(ctx, p, pin, f.permission, f.rpID)
+	return ErrNoVerification
 }
 
 // pin asks the person for the PIN, unless the key would not take it.
 func (f *flow) pin(ctx context.Context) ([]byte, error) {
-	if f.info.ForcePINChange {
-		return nil, ErrPINChange
-	}
 	retries, err := Retries(ctx, f.key)
 	if err != nil {
 		return nil, err
