@@ -36,6 +36,7 @@ var rules = map[string][]string{
 	"ctaphid/hidraw":            {"ctaphid", "ctaphid/internal/sysfs"},
 	"ctaphid/simulator":         {"ctaphid"},
 	"ctaphid/usbhid":            {"ctaphid", "ctaphid/internal/sysfs"},
+	"ctaphid/usbip":             {"ctaphid"},
 	"nfc":                       {},
 	"nfc/pcsc":                  {"nfc"},
 	"nfc/vpcd":                  {"nfc"},
@@ -56,7 +57,9 @@ var rules = map[string][]string{
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
 	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/transcript", "relyingparty"},
+	"rig":                       {},
 	"rig/browser":               {},
+	"rig/guestinit":             {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 }
