@@ -44,9 +44,8 @@ var flags = map[string]any{
 	"enable-features":    "NetworkService,NetworkServiceInProcess,ui-debug-tools-enable-synthetic-events",
 }
 
-// environ is what the browser finds in its environment besides.
+// environ is what the browser finds in its environment on every machine.
 var environ = []string{
-	"SYSTEMD_DEVICE_VERIFY_SYSFS=0", // udev's library is to believe a sysfs that is none
 	"DBUS_SESSION_BUS_ADDRESS=disabled:", "DBUS_SYSTEM_BUS_ADDRESS=disabled:",
 	"LANGUAGE=en",
 }
@@ -54,15 +53,15 @@ var environ = []string{
 // needBrowser is the browser with a page open.
 func needBrowser(t *testing.T) *chromium {
 	t.Helper()
-	needInside(t)
-	shared.start.Do(func() { shared.err = shared.launch() })
+	on := needMachine(t)
+	shared.start.Do(func() { shared.err = shared.launch(on) })
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
 	return &shared
 }
 
-func (c *chromium) launch() error {
+func (c *chromium) launch(on machine) error {
 	if _, err := os.Stat(program); err != nil {
 		return fmt.Errorf("%w (Debian's package chromium has it; scripts/setup installs it)", err)
 	}
@@ -72,7 +71,7 @@ func (c *chromium) launch() error {
 	}
 	c.site = site
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program),
-		chromedp.Env(environ...))
+		chromedp.Env(environ...), chromedp.Env(on.environ()...))
 	for name, value := range flags {
 		options = append(options, chromedp.Flag(name, value))
 	}

@@ -16,14 +16,15 @@ type key struct {
 	id     *virtual.Authenticator
 	device *ctaphid.Device
 	trace  *trace
-	node   *node // nil when it is in none
+	out    func() error // takes it out of the socket; nil when it is in none
 }
 
 // plugIn puts a key into a socket until the test ends. With a PIN it has that
-// before the browser sees it.
-func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string) *key {
+// before the browser sees it. What stands between it and USB can be another key
+// around it.
+func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string, around ...func(virtual.Handler) virtual.Handler) *key {
 	t.Helper()
-	needInside(t)
+	on := needMachine(t)
 	cfg.OnError = func(err error) { t.Errorf("the key reports: %v", err) }
 	id, err := virtual.New(cfg)
 	if err != nil {
@@ -32,12 +33,16 @@ func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string) *key {
 	model := id.Profile()
 	caps := ctaphid.Capability(model.Capabilities())
 	k := &key{t: t, id: id, trace: newTrace()}
-	k.device = ctaphid.NewDevice(id.Handler(), ctaphid.DeviceConfig{Version: model.HID.Version, Capabilities: &caps})
+	handler := id.Handler()
+	for _, wrap := range around {
+		handler = wrap(handler)
+	}
+	k.device = ctaphid.NewDevice(handler, ctaphid.DeviceConfig{Version: model.HID.Version, Capabilities: &caps})
 	t.Cleanup(k.throwAway)
 	if pin != "" {
 		k.setPIN(pin)
 	}
-	if k.node, err = plug(socket, func() ctaphid.ReportConn { return tap{k.device.Connect(), k.trace} }); err != nil {
+	if k.out, err = on.plug(socket, func() ctaphid.ReportConn { return tap{k.device.Connect(), k.trace} }); err != nil {
 		t.Fatal(err)
 	}
 	return k
@@ -47,13 +52,13 @@ func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string) *key {
 // more. It works on for who is connected to it.
 func (k *key) pull() {
 	k.t.Helper()
-	if k.node == nil {
+	if k.out == nil {
 		return
 	}
-	if err := k.node.pull(); err != nil {
+	if err := k.out(); err != nil {
 		k.t.Error(err)
 	}
-	k.node = nil
+	k.out = nil
 }
 
 func (k *key) throwAway() {

@@ -62,6 +62,7 @@ func runInside(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "a machine with security keys:", err)
 		return 1
 	}
+	here = host{}
 	defer shared.stop()
 	return m.Run()
 }
@@ -98,12 +99,4 @@ func loopbackUp() error {
 		return fmt.Errorf("loopback: %w", err)
 	}
 	return nil
-}
-
-// needInside skips a test anywhere else.
-func needInside(t *testing.T) {
-	t.Helper()
-	if os.Getenv(environment) != inside {
-		t.Skipf("SKIPPED: needs Chromium and namespaces of its own; scripts/browser runs it with %s=%s", environment, onHost)
-	}
 }

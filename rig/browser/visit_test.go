@@ -205,12 +205,18 @@ func (c *ceremony) registers() *relyingparty.Registration {
 func (c *ceremony) signsIn(stored ...*relyingparty.Registration) *relyingparty.Assertion {
 	t := c.visit.t
 	t.Helper()
-	var response webauthn.AuthenticationResponse
-	c.succeeds(&response)
-	clear(response.ClientExtensionResults)
-	a, err := c.visit.party.Authenticate(c.party, stored, response, c.nameless)
+	a, err := c.authenticates(stored...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// authenticates wants an assertion, and returns what the relying party says of it.
+func (c *ceremony) authenticates(stored ...*relyingparty.Registration) (*relyingparty.Assertion, error) {
+	c.visit.t.Helper()
+	var response webauthn.AuthenticationResponse
+	c.succeeds(&response)
+	clear(response.ClientExtensionResults)
+	return c.visit.party.Authenticate(c.party, stored, response, c.nameless)
 }
