@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -40,7 +41,23 @@ func (o *outFile) write(v any) error {
 	if o == nil {
 		return nil
 	}
-	err := view.WriteJSON(o.temp, v)
+	if err := o.store(func(w io.Writer) error { return view.WriteJSON(w, v) }); err != nil {
+		return errors.Join(err, dump(v))
+	}
+	return nil
+}
+
+// writeBytes stores data as they are, under the final name.
+func (o *outFile) writeBytes(data []byte) error {
+	return o.store(func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// store has the file written, and gives it its name when it is on the disk.
+func (o *outFile) store(write func(io.Writer) error) error {
+	err := write(o.temp)
 	if err == nil {
 		err = o.temp.Sync()
 	}
@@ -51,7 +68,7 @@ func (o *outFile) write(v any) error {
 		err = os.Rename(o.temp.Name(), o.name)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("--out: %w", err), dump(v))
+		return fmt.Errorf("--out: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -11,7 +12,10 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
+	"github.com/touchstone-fido/touchstone/devices/manage"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
@@ -45,18 +49,21 @@ func exitStatus(ctx context.Context, err error) int {
 	var usage usageError
 	var notOne *devices.NotOneError
 	var refused *ctap2.Error
+	var which *manage.SelectionError
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
-	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector):
+	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector), errors.As(err, &which) && which.Matches > 1:
 		return statusUsage
 	case errors.As(err, &notOne), errors.Is(err, simulator.ErrNotRunning):
 		return statusNoDevice
 	case errors.Is(err, errChecksFailed):
 		return statusChecks
+	case errors.Is(err, errNoWord), errors.Is(err, errOtherWord):
+		return statusGate
 	case errors.As(err, &refused) && refused.Cause != nil:
 		return statusFailed // it was the platform that cancelled
 	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw):
@@ -70,6 +77,15 @@ var hints = []struct {
 	when error
 	hint string
 }{
+	{errNoWord, "Run this on a terminal, or give --yes to go ahead without being asked."},
+	{errNotForTerminal, "Send it to a file or a program: --out FILE, or a pipe. --json shows it in base64url."},
+	{manage.ErrUnprotected, "Set a PIN with \"touchstone pin set\": a key without one shows and changes these for nobody."},
+	{manage.ErrStays, "Only a reset turns alwaysUv off again, if this model has it off at first."},
+	{manage.ErrMeanwhile, "Another program has changed it. Run this again to see what it is now."},
+	{ctap2.StatusFPDatabaseFull, "Delete a fingerprint first: \"touchstone fingerprint list\" shows them."},
+	{ctap2.StatusLargeBlobStorageFull, "\"touchstone blob list\" shows what takes the room, \"touchstone blob collect\" frees what no passkey opens."},
+	{manage.ErrNoRoom, "\"touchstone blob list\" shows what takes the room, \"touchstone blob collect\" frees what no passkey opens."},
+	{ctap2.ErrUnsupported, "\"touchstone device info\" shows what the key has, \"touchstone policy show\" what of it can be changed."},
 	{enroll.ErrNoVerification, "Set a PIN with \"touchstone pin set\", or do not require user verification."},
 	{enroll.ErrNoPIN, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
 	{term.ErrNoTerminal, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
@@ -102,6 +118,10 @@ func hint(err error) string {
 	if errors.As(err, &notOne) {
 		return notOne.Hint()
 	}
+	var which *manage.SelectionError
+	if errors.As(err, &which) {
+		return which.Hint()
+	}
 	var mismatch *transcript.MismatchError
 	var end *transcript.EndError
 	switch {
@@ -112,6 +132,9 @@ func hint(err error) string {
 	case errors.Is(err, pcsc.ErrInUse): // even if it ended with the time limit
 		return discover.Hint(err)
 	}
+	if model := (*virtual.ModelError)(nil); errors.As(err, &model) {
+		return profileHint(model)
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.when) {
 			return h.hint
@@ -121,4 +144,18 @@ func hint(err error) string {
 		return discover.Hint(err)
 	}
 	return ""
+}
+
+// profileHint says how a state file of another model is opened.
+func profileHint(e *virtual.ModelError) string {
+	models, err := profiles.All()
+	if err != nil {
+		return ""
+	}
+	for _, m := range models {
+		if m.Profile.AAGUID == e.Stored {
+			return fmt.Sprintf("The state file is of the profile %[1]s: --device 'virtual:FILE?profile=%[1]s'", m.Name)
+		}
+	}
+	return "The state file is of a profile that is not built in: --device 'virtual:FILE?profile=PROFILE.toml'"
 }

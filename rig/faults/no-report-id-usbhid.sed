@@ -1,3 +1,3 @@
 # ctaphid/usbhid/system.go TestChannelsThatBeginWithZero
 # The same with the library.
-s/return system{slice: 50 \* time.Millisecond, reportID: true}/return system{slice: 50 * time.Millisecond}/
+s/queue: 32, slice: 10 \* time.Millisecond, reportID: true, mute/queue: 32, slice: 10 * time.Millisecond, mute/
