@@ -8,7 +8,6 @@
 // stands in for its node; no rights are needed. scripts/browser runs them, and
 // there they may not be skipped. Outside of it they are.
 //
-// Files in faults are faults to plant, one to prove that the tests see it: a line
-// "# FILE TEST" that names the file of the module and the test that has to fail,
-// then what sed is to do to the file.
+// faults.txt has faults of keys, each with the test that has to find it: see
+// scripts/browser --faults.
 package browser

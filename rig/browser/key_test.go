@@ -8,6 +8,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/faulty"
 )
 
 // key is a software key in a socket.
@@ -25,6 +26,11 @@ type key struct {
 func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string, around ...func(virtual.Handler) virtual.Handler) *key {
 	t.Helper()
 	on := needMachine(t)
+	faults, err := plantedFaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Faults = faulty.OfKey(faults)
 	cfg.OnError = func(err error) { t.Errorf("the key reports: %v", err) }
 	id, err := virtual.New(cfg)
 	if err != nil {
@@ -42,7 +48,8 @@ func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string, around ...
 	if pin != "" {
 		k.setPIN(pin)
 	}
-	if k.out, err = on.plug(socket, func() ctaphid.ReportConn { return tap{k.device.Connect(), k.trace} }); err != nil {
+	connect := func() ctaphid.ReportConn { return tap{faulty.Reports(k.device.Connect(), faults), k.trace} }
+	if k.out, err = on.plug(socket, connect); err != nil {
 		t.Fatal(err)
 	}
 	return k

@@ -11,6 +11,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 )
 
 // TestTwoKeys: the touch of one ends what the browser wants of the other, which
@@ -40,12 +41,12 @@ func TestTwoKeys(t *testing.T) {
 	other.trace.await(t, 2, false, ctaphid.CommandCancel)
 }
 
-// TestU2FOnly: a key from before CTAP2, to which the browser speaks U2F alone.
+// TestU2FOnly: a key from before CTAP2, to which the browser speaks U2F alone. The
+// product says that it has CTAP2, and does not know the command.
 func TestU2FOnly(t *testing.T) {
 	v, user := newVisit(t), newPerson(t)
 	cfg := user.key()
-	cfg.Profile = virtual.DefaultProfile()
-	cfg.Profile.Versions = []string{"U2F_V2"}
+	cfg.Profile = modelOf(t, "yubikey-4")
 	k := plugIn(t, 0, cfg, "")
 	c := v.create(func(o *creation) { o.Attestation = protocol.PreferDirectAttestation })
 	user.touches()
@@ -66,4 +67,30 @@ func TestU2FOnly(t *testing.T) {
 	if asked, _ := k.trace.count(false, ctaphid.CommandCBOR, byte(ctap2.CommandGetInfo)); all > asked {
 		t.Errorf("the browser sent %d commands of CTAP2 beside getInfo, which the key refused", all-asked)
 	}
+}
+
+// products are those that differ most in what the browser sees of them: the oldest
+// and the newest, with options in the wrong order, without MSG, of another maker.
+var products = []string{"security-key-5.0", "ctap-2.3-everything", "nitrokey-fido2", "yubikey-5-5.1", "titan-v2"}
+
+// TestProducts: the browser takes the key as a product.
+func TestProducts(t *testing.T) {
+	for _, name := range products {
+		t.Run(name, func(t *testing.T) {
+			v := newVisit(t)
+			plugIn(t, 0, virtual.Config{Profile: modelOf(t, name)}, "")
+			r := v.create().registers()
+			v.get(registered{r}).signsIn(r)
+		})
+	}
+}
+
+// modelOf is a model of key by name.
+func modelOf(t *testing.T, name string) *virtual.Profile {
+	t.Helper()
+	model, err := profiles.Named(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model.Profile
 }

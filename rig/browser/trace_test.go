@@ -72,7 +72,10 @@ func (tr *trace) await(t *testing.T, want int, fromKey bool, command ctaphid.Com
 	}
 }
 
-// String lists the messages, of those that come again and again the first.
+// shown is how many messages a failure shows.
+const shown = 100
+
+// String lists the last messages, of those that come again and again the first.
 func (tr *trace) String() string {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -84,7 +87,8 @@ func (tr *trace) String() string {
 		}
 		lines = append(lines, fmt.Sprintf("\n\t%s %v %v %x", arrow, p.CID, p.Command, p.Data[:min(len(p.Data), 20)]))
 	}
-	return strings.Join(slices.Compact(lines), "")
+	lines = slices.Compact(lines)
+	return strings.Join(lines[max(0, len(lines)-shown):], "")
 }
 
 // tap writes down what a host's connection carries.
