@@ -9,14 +9,13 @@ import (
 )
 
 // machine is where the browser runs: the only thing that knows how a key gets to
-// it. The scenes, the site and the browser are the same on each.
+// it. The scenes, the site and the browser are the same on each: the host, and the
+// guest of scripts/rig.
 //
-// One that is a guest of its own (with Linux's vhci_hcd, usbhid and hidraw) has
-// to bring: this program and /usr/lib/chromium with their libraries; fonts with
-// fontconfig's configuration, or the dialogs have no texts; /etc/hosts or another
-// way to localhost, and the loopback up; /dev/shm, /tmp and /dev/pts; udev's
-// daemon, or the browser does not see what is plugged in when it runs; and at
-// least 1 GB. plug is then an attachment to vhci_hcd, whose end is awaited.
+// A guest has to bring: this program; /usr/lib/chromium, with its libraries and
+// those that libnss3 loads later; a font and fontconfig's configuration; the
+// loopback; vhci_hcd, usbhid and hid-generic; udev's daemon, without any rules, or
+// the browser does not see what is plugged in while it runs; and 2 GB.
 type machine interface {
 	// plug lets the browser's system find a key in a socket, 0 or 1, until pull.
 	// Each opening of the key there is a connection of its own.
@@ -32,7 +31,7 @@ var here machine
 func needMachine(t *testing.T) machine {
 	t.Helper()
 	if here == nil {
-		t.Skipf("SKIPPED: needs Chromium and namespaces of its own; scripts/browser runs it with %s=%s", environment, onHost)
+		t.Skipf("SKIPPED: needs Chromium, and namespaces or a guest; scripts/browser runs it with %s=%s", environment, onHost)
 	}
 	return here
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +29,12 @@ func TestMain(m *testing.M) {
 		os.Exit(enter())
 	case inside:
 		os.Exit(runInside(m))
+	}
+	if os.Getenv(rigEnvironment) == inGuest {
+		here, limit = guest{}, 2*time.Minute
+		status := m.Run()
+		shared.stop()
+		os.Exit(status)
 	}
 	os.Exit(m.Run())
 }
