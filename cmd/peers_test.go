@@ -32,6 +32,9 @@ func named(before *cobra.Command, text string) (c *cobra.Command, wrong string) 
 	for _, word := range strings.Fields(text) {
 		name, isFlag := strings.CutPrefix(word, "--")
 		name, _, _ = strings.Cut(name, "=")
+		if c != nil {
+			c.InitDefaultHelpFlag()
+		}
 		switch {
 		case word == "touchstone":
 			c = program()
@@ -148,7 +151,7 @@ func TestReadme(t *testing.T) {
 // TestNamed: the tests above can fail.
 func TestNamed(t *testing.T) {
 	for text, wrong := range map[string]string{
-		"touchstone passkey list --rp ID --json": "", "touchstone pin status|set|change": "", "touchstone policy set --always-uv=on": "",
+		"touchstone passkey list --rp ID --json --help": "", "touchstone pin status|set|change": "", "touchstone policy set --always-uv=on": "",
 		"touchstone passkey lists":  "no command lists",
 		"touchstone pin status|sat": "no command status|sat",
 		"touchstone pin set --rp":   "no flag --rp of touchstone pin set",
