@@ -59,7 +59,7 @@ func interruptible(parent context.Context) (context.Context, context.CancelFunc)
 
 // Run runs the program on the given streams and returns the exit status.
 func Run(ctx context.Context, streams *term.Streams, args []string) int {
-	a := &app{streams: streams}
+	a := &app{streams: streams, pins: pinSources{fd: noFD}}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetOut(streams.Out)
@@ -101,7 +101,7 @@ type app struct {
 	recorded   bool // a tape was begun
 	hidBackend string
 	timeout    time.Duration
-	pinStdin   bool
+	pins       pinSources
 	yes        bool
 	verbose    bool
 	eventsTo   string
@@ -127,7 +127,10 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.recordSeed, "record-seed", false, "with --record: draw all randomness from a seed kept in the tape, so that it replays byte for byte (the tape then reveals the PIN)")
 	f.StringVar(&a.hidBackend, "hid-backend", "", "how to reach USB keys: hidraw or usbhid (default: the best for this system)")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long one request to the key may take, touch included; 0 for no limit")
-	f.BoolVar(&a.pinStdin, "pin-stdin", false, "read PINs from standard input, one on a line")
+	f.BoolVar(&a.pins.stdin, "pin-stdin", false, "read PINs from standard input, one on a line")
+	f.IntVar(&a.pins.fd, "pin-fd", noFD, "read PINs from this open file descriptor `N`, one on a line")
+	f.Lookup("pin-fd").DefValue = ""
+	f.StringVar(&a.pins.command, "pin-command", "", "run this `COMMAND` for each PIN, without a shell, and take the first line that it prints; $"+promptVariable+" tells it what is asked for")
 	f.BoolVar(&a.yes, "yes", false, "go ahead without asking")
 	f.StringVar(&a.eventsTo, "events", "", "write what the key says while it works as JSON lines to this `FILE`, or to standard error in the place of text")
 	f.Lookup("events").NoOptDefVal = onStderr
@@ -144,6 +147,9 @@ func (a *app) start() error {
 	}
 	if a.timeout < 0 {
 		return fmt.Errorf("--timeout %v is less than nothing", a.timeout)
+	}
+	if err := a.openPINSource(); err != nil {
+		return err
 	}
 	if err := a.openEvents(); err != nil {
 		return err

@@ -57,6 +57,8 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusNoDevice
 	case errors.Is(err, errChecksFailed):
 		return statusChecks
+	case errors.Is(err, errNoWord), errors.Is(err, errOtherWord), errors.Is(err, errFewTries):
+		return statusGate
 	case errors.As(err, &refused) && refused.Cause != nil:
 		return statusFailed // it was the platform that cancelled
 	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw):
@@ -70,9 +72,11 @@ var hints = []struct {
 	when error
 	hint string
 }{
+	{errNoWord, "Run this on a terminal, or give --yes to go ahead without being asked."},
+	{errFewTries, "If you are sure of the PIN, give --yes. \"touchstone pin status\" shows how many tries are left."},
 	{enroll.ErrNoVerification, "Set a PIN with \"touchstone pin set\", or do not require user verification."},
-	{enroll.ErrNoPIN, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
-	{term.ErrNoTerminal, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
+	{enroll.ErrNoPIN, noTerminalHint},
+	{term.ErrNoTerminal, noTerminalHint},
 	{enroll.ErrPINChange, "Change it with \"touchstone pin change\"."},
 	{ctap2.StatusPINAuthBlocked, "Unplug the key and insert it again (take a card off the reader), then try again. No PIN try was lost by this refusal."},
 	{ctap2.StatusPINBlocked, "Only a reset makes the key usable again. It deletes every passkey on the key."},
@@ -96,6 +100,8 @@ var hints = []struct {
 	{nfc.SWNotFound, "What is on the reader is no FIDO key."},
 	{ctap2.ErrTimeout, "Touch the key when it blinks, or allow more time with --timeout."},
 }
+
+const noTerminalHint = "Run this on a terminal, or say with --pin-stdin, --pin-fd or --pin-command where the PIN comes from."
 
 func hint(err error) string {
 	var notOne *devices.NotOneError

@@ -129,6 +129,7 @@ func results(t *testing.T) map[string]view.Result {
 		"pin-status":        view.PINStatus{Device: virtual, Info: pins, Retries: &ctap2.PINRetries{Left: 2, PowerCycle: true}, UVRetries: &two},
 		"pin-status-none":   view.PINStatus{Device: virtual, Info: info(t, "a1 01 80")},
 		"serving":           view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
+		"pin-verified":      view.PINChanged{Device: virtual, Action: view.PINVerified, Left: &two},
 		"pin":               view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
 			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
