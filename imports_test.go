@@ -51,7 +51,7 @@ var rules = map[string][]string{
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/transcript", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/transcript", "relyingparty"},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/u2f"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/simulator"
 	"github.com/touchstone-fido/touchstone/devices"
@@ -48,6 +49,7 @@ func exitStatus(ctx context.Context, err error) int {
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
+	var old u2f.Status
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
@@ -61,7 +63,7 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusGate
 	case errors.As(err, &refused) && refused.Cause != nil:
 		return statusFailed // it was the platform that cancelled
-	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw):
+	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw), errors.As(err, &old):
 		return statusRefused
 	}
 	return statusFailed
@@ -82,11 +84,17 @@ var hints = []struct {
 	{ctap2.StatusPINBlocked, "Only a reset makes the key usable again. It deletes every passkey on the key."},
 	{ctap2.StatusPINInvalid, "The PIN is wrong. Nothing is tried again by itself."},
 	{ctap2.StatusPINNotSet, "Set a PIN with \"touchstone pin set\"."},
-	{ctap2.StatusNoCredentials, "There is no passkey for this relying party on the key."},
+	{ctap2.StatusNoCredentials, "There is no passkey for this relying party on the key, or only one that wants user verification."},
+	{ctap2.ErrNoOutput, "The passkey was made without: enrol it again, and ask for it then."},
+	{errNoBlob, "Write one with --large-blob-write."},
+	{ctap2.StatusUPRequired, "The key has the passkey, and signs nothing without a touch."},
 	{ctap2.StatusCredentialExcluded, "The key already holds a passkey for this account."},
 	{ctap2.StatusKeyStoreFull, "The key has no room for another passkey."},
 	{ctap2.StatusOperationDenied, "The key was not touched in time, or the user said no."},
 	{ctap2.StatusUserActionTimeout, "The key was not touched in time."},
+	{u2f.StatusWrongData, "The registration is of another key, or for another AppID."},
+	{u2f.StatusConditions, "The key was not touched."},
+	{u2f.StatusNotAllowed, "The key has U2F switched off, as alwaysUv does."},
 	{ctaphid.CodeInvalidCommand, "The key does not know the command. One that speaks U2F only knows no CTAP2."},
 	{ctaphid.ErrBusy, "Another program is using the key."},
 	{simulator.ErrNotRunning, "Start the simulator, or name the address that it has: --device udp:HOST:PORT or tcp:HOST:PORT."},

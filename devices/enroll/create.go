@@ -51,6 +51,16 @@ type Created struct {
 	EnterpriseAttestation bool
 }
 
+// PRFResults are the secrets of prf, nil for none.
+func (c *Created) PRFResults() *webauthn.PRFValues { return prfResults(c.Extensions) }
+
+func prfResults(e webauthn.ExtensionOutputs) *webauthn.PRFValues {
+	if e.PRF == nil {
+		return nil
+	}
+	return e.PRF.Results
+}
+
 // Create makes a credential. It refuses an origin that may not use the relying
 // party ID with [webauthn.ErrOrigin] before the key is asked for anything but
 // its getInfo. What is required and the key cannot do is [ErrUnsupported].

@@ -43,6 +43,9 @@ type Got struct {
 	WriteError error
 }
 
+// PRFResults are the secrets of prf, nil for none.
+func (g *Got) PRFResults() *webauthn.PRFValues { return prfResults(g.Extensions) }
+
 // Get asks for assertions: one, or without Allow one of each discoverable
 // credential of the relying party, the newest first. It refuses an origin that
 // may not use the relying party ID with [webauthn.ErrOrigin] before the key is
