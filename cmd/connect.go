@@ -28,6 +28,10 @@ type session struct {
 	tape *transcript.Tape // that is being replayed, or nil
 	rec  *transcript.Recorder
 	done []func() error // to close after the key, the last one first
+
+	// replug unplugs a software key and inserts it again; nil for other keys.
+	replug func() devices.Link
+	found  bool // the key was found on a backend, where a person can unplug it
 }
 
 // withKey opens the key that the flags name, runs work on it, closes it and
@@ -151,6 +155,7 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 		return err
 	}
 	s.link, err = discover.Open(ctx, info)
+	s.found = err == nil
 	return err
 }
 

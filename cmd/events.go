@@ -110,12 +110,12 @@ func (w *saidWriter) flush() {
 
 // onEvent passes on what a key at work says: to the person, and to --events.
 func (a *app) onEvent() func(devices.Event) {
-	touch := term.NewTouch(a.streams)
+	a.touch = term.NewTouch(a.streams)
 	last := ""
 	return func(e devices.Event) {
 		a.events.write(view.KeyEvent(time.Now(), e))
 		if !a.linesOnly() {
-			touch.Keepalive(e.Status, e.Since)
+			a.touch.Keepalive(e.Status, e.Since)
 		}
 		if e.Status != last {
 			a.tell("key: %s after %.1f s", e.Status, e.Since.Seconds())

@@ -106,6 +106,7 @@ type app struct {
 	verbose    bool
 	eventsTo   string
 	events     *events
+	touch      *term.Touch // the prompt of the key that is open
 }
 
 // deviceVariable is the environment variable that stands in for --device.

@@ -29,11 +29,15 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 	if !sel.NFC {
 		device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
 		s.done = append(s.done, device.Close)
-		s.link = devices.Link{Info: info, Reports: device.Connect()}
+		plug := func() devices.Link { return devices.Link{Info: info, Reports: device.Connect()} }
+		s.link = plug()
+		s.replug = func() devices.Link { device.PowerCycle(); return plug() }
 		return nil
 	}
 	info.Transport, info.ATR = devices.NFC, vpcd.DefaultATR()
-	s.link = devices.Link{Info: info, Card: virtualCard(key)}
+	plug := func() devices.Link { return devices.Link{Info: info, Card: virtualCard(key)} }
+	s.link = plug()
+	s.replug = func() devices.Link { key.PowerCycle(); return plug() }
 	return nil
 }
 
