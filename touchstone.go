@@ -6,10 +6,11 @@
 //	ctaphid, nfc     the two framings, both ends of each, and their backends
 //	devices          finding, naming and opening keys
 //	devices/virtual  a security key in software
+//	devices/doctor   what keeps keys from being used, and devices/holders who has them
 //	devices/transcript  tapes: record a key's session, replay it
 //	devices/enroll   make and check a passkey
 //	relyingparty     a relying party's checks, by go-webauthn
 //
-// and cmd/touchstone is the program. Which room may import which is law in
+// and cmd/touchstone is the program; packaging/udev has the udev rules. Which room may import which is law in
 // imports_test.go.
 package touchstone

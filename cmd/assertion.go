@@ -87,7 +87,7 @@ func (k kept) results(a *app, o *verifyOptions, assertion *relyingparty.Assertio
 			return nil, errNoBlob
 		}
 		blob := *got.Extensions.LargeBlob.Blob
-		if err := k.blob.writeData(blob); err != nil {
+		if err := k.blob.writeBytes(blob); err != nil {
 			return nil, err
 		}
 		shown.Blob = &view.BlobFile{File: o.extensions.blobRead, Size: len(blob)}

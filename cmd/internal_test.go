@@ -13,6 +13,7 @@ import (
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
@@ -129,6 +130,36 @@ func TestListenAddress(t *testing.T) {
 		var usage usageError
 		if got, err := listenAddress(address); !errors.As(err, &usage) {
 			t.Errorf("%s: %q, %v", address, got, err)
+		}
+	}
+}
+
+// TestDiagnosis: a problem is exit status 5, and nothing else is; what was found
+// is shown in any case.
+func TestDiagnosis(t *testing.T) {
+	interrupted, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		status doctor.Status
+		want   int
+	}{
+		{"well", t.Context(), doctor.OK, statusDone},
+		{"warning", t.Context(), doctor.Warning, statusDone},
+		{"could not look", t.Context(), doctor.Unknown, statusDone},
+		{"problem", t.Context(), doctor.Problem, statusChecks},
+		{"interrupted", interrupted, doctor.Problem, statusInterrupted},
+	} {
+		streams, out, _ := term.Test("")
+		a := &app{streams: streams}
+		err := a.diagnosed(c.ctx, doctor.Report{Findings: []doctor.Finding{{ID: "build.backends", Status: c.status, Summary: "found"}}})
+		got := statusDone
+		if err != nil {
+			got = exitStatus(c.ctx, err)
+		}
+		if got != c.want || !strings.Contains(out.String(), "build.backends: found") {
+			t.Errorf("%s: exit status %d, want %d, and on stdout %q", c.name, got, c.want, out)
 		}
 	}
 }

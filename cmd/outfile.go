@@ -59,8 +59,8 @@ func (o *outFile) write(v any) error {
 	return err
 }
 
-// writeData stores bytes as they are.
-func (o *outFile) writeData(data []byte) error {
+// writeBytes stores bytes as they are.
+func (o *outFile) writeBytes(data []byte) error {
 	if o == nil {
 		return nil
 	}

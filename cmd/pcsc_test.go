@@ -3,8 +3,11 @@
 package cmd_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -156,6 +159,77 @@ func TestPCSCDeviceList(t *testing.T) {
 	}
 	if len(got.LeftOut) != 1 || got.LeftOut[0].Device.Path != reader+" 00 01" || got.LeftOut[0].Reason == "" {
 		t.Errorf("left out %+v", got.LeftOut)
+	}
+}
+
+// diagnose runs the doctor and returns its findings by their identifiers.
+func diagnose(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	_, out, errs := run(t, "", "--json", "doctor")
+	var got struct{ Findings []map[string]any }
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	found := map[string]map[string]any{}
+	for _, f := range got.Findings {
+		found[fmt.Sprint(f["id"])] = f
+	}
+	return found
+}
+
+// TestPCSCDoctor finds pcscd and the card well, and asks it.
+func TestPCSCDoctor(t *testing.T) {
+	serve(t, "virtual")
+	found := diagnose(t)
+	for _, id := range []string{"pcsc.built", "pcsc.daemon", "pcsc.access", "pcsc.driver", "pcsc.card-held", "key.answers:nfc:" + slot} {
+		if found[id]["status"] != "ok" {
+			t.Errorf("%s: %v", id, found[id])
+		}
+	}
+	if daemon := fmt.Sprint(found["pcsc.daemon"]["detail"]); !strings.HasPrefix(daemon, "pcscd (pid ") {
+		t.Errorf("the daemon is %q", daemon)
+	}
+	if told := fmt.Sprint(found["key.answers:nfc:"+slot]["detail"]); !strings.Contains(told, "FIDO_2_0") {
+		t.Errorf("the key said %q", told)
+	}
+}
+
+// TestPCSCHolder has another program keep the card for itself: doctor names it,
+// and so does the hint of a command that is refused.
+func TestPCSCHolder(t *testing.T) {
+	serve(t, "virtual")
+	const script = `
+import sys
+from smartcard.scard import *
+_, context = SCardEstablishContext(SCARD_SCOPE_USER)
+result, card, _ = SCardConnect(context, sys.argv[1], SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+print("ready" if result == SCARD_S_SUCCESS else SCardGetErrorMessage(result), flush=True)
+sys.stdin.read()
+`
+	holder := exec.Command("/usr/bin/python3", "-c", script, slot)
+	in, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = errors.Join(in.Close(), holder.Wait()) }()
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("the other program: %q, %v", line, err)
+	}
+	who := fmt.Sprintf("python3 (pid %d, user ", holder.Process.Pid)
+	held := diagnose(t)["pcsc.card-held:"+slot]
+	if held["status"] != "problem" || !strings.Contains(fmt.Sprint(held["detail"]), who) {
+		t.Errorf("%v, want %s", held, who)
+	}
+	exit, _, errs := run(t, "", "--device", "nfc:"+slot, "device", "info")
+	if exit == 0 || !strings.Contains(errs, "held by "+who) {
+		t.Errorf("exit status %d: %s", exit, errs)
 	}
 }
 

@@ -117,7 +117,7 @@ const defaultTimeout = 90 * time.Second
 func (a *app) command() *cobra.Command {
 	root := group("touchstone", "Enrol passkeys on security keys, test the keys, replay their sessions",
 		a.deviceCommand(), a.enrollCommand(), a.verifyCommand(), a.pinCommand(), a.u2fCommand(),
-		a.transcriptCommand(), a.virtualCommand(), a.versionCommand())
+		a.transcriptCommand(), a.virtualCommand(), a.doctorCommand(), a.versionCommand())
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.start() }

@@ -48,14 +48,14 @@ func TestWatchCounts(t *testing.T) {
 	}
 }
 
-// shut is a standard output that is closed.
-type shut struct{ writes int }
+// closedOut is a standard output that is closed.
+type closedOut struct{ writes int }
 
-func (g *shut) Write([]byte) (int, error) { g.writes++; return 0, errors.New("closed") }
+func (g *closedOut) Write([]byte) (int, error) { g.writes++; return 0, errors.New("closed") }
 
 func TestWatchEndsWithItsReader(t *testing.T) {
 	streams, _, _ := term.Test("")
-	g := &shut{}
+	g := &closedOut{}
 	streams.Out = g
 	a := &app{streams: streams}
 	if err := a.tellChanges(noticed(devices.Present, devices.Added), 0, func(*devices.Change) {}); err == nil || g.writes != 1 {

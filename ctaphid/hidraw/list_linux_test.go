@@ -7,13 +7,16 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/touchstone-fido/touchstone/ctaphid/internal/sysfs"
+	"github.com/touchstone-fido/touchstone/packaging/udev"
 )
 
 // fakeTree is a root directory with the parts of /sys and /dev that matter.
@@ -266,4 +269,35 @@ func TestReadEventKeepsTheFirst(t *testing.T) {
 	if got := readEvent(f.Path("uevent")); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// TestUdevRuleHasTheShippedForm: a rule that is printed for a key that nobody
+// knows could stand in the file that the packages install.
+func TestUdevRuleHasTheShippedForm(t *testing.T) {
+	shipped := regexp.MustCompile(`"([0-9a-f]{4})", ATTRS\{idProduct\}=="([0-9a-f]{4})[0-9a-f|]*"`)
+	lines := 0
+	for line := range strings.Lines(udev.Rules()) {
+		m := shipped.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		lines++
+		id := identity{usb: true, Device: Device{VendorID: number16(t, m[1]), ProductID: number16(t, m[2])}}
+		want := shipped.ReplaceAllString(strings.TrimSuffix(line, "\n"), `"$1", ATTRS{idProduct}=="$2"`)
+		if got := udevRule(id); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	if lines < 30 {
+		t.Errorf("read %d lines of the file", lines)
+	}
+}
+
+func number16(t *testing.T, hex string) uint16 {
+	t.Helper()
+	n, err := strconv.ParseUint(hex, 16, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint16(n)
 }

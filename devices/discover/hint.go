@@ -1,14 +1,18 @@
 package discover
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
 	"github.com/touchstone-fido/touchstone/ctaphid/usbhid"
+	"github.com/touchstone-fido/touchstone/devices/holders"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
 
@@ -41,8 +45,33 @@ var hints = []struct {
 }
 
 // Hint says what would mend an error of [List] or [Open], empty if nothing is
-// known to.
-func Hint(err error) string {
+// known to. If another program holds the key it is looked for and named.
+func Hint(err error) string { return realHinter.hint(err) }
+
+// hinter gives hints; what it looks at to do so is the machine's.
+type hinter struct {
+	node   func(ctx context.Context, root, path string) (holders.Found, error)
+	socket func(ctx context.Context, root, path string) (holders.Socket, error)
+}
+
+var realHinter = hinter{node: holders.OfNode, socket: holders.OfSocket}
+
+func (h hinter) hint(err error) string {
+	known := knownHint(err)
+	var held *heldError
+	switch {
+	case errors.As(err, &held):
+		return h.heldHint(known, func(ctx context.Context) (holders.Found, error) { return h.node(ctx, "", held.path) })
+	case errors.Is(err, pcsc.ErrInUse):
+		return h.heldHint(known, func(ctx context.Context) (holders.Found, error) {
+			s, err := h.socket(ctx, "", holders.PCSCSocket)
+			return s.Clients, err
+		})
+	}
+	return known
+}
+
+func knownHint(err error) string {
 	var node interface {
 		error
 		UdevRule() string
@@ -74,4 +103,50 @@ func permissionHint(rule string, sandboxed bool) string {
 	return fmt.Sprintf("let the person at the seat use it: echo '%s' | sudo tee -a /etc/udev/rules.d/70-touchstone.rules"+
 		" && sudo udevadm control --reload && sudo udevadm trigger"+
 		` (for use over ssh put MODE="0660", GROUP="<yours>" in the place of the TAG)`, rule)
+}
+
+// heldError is a failure to open a node that another program holds.
+type heldError struct {
+	error
+	path string
+}
+
+// Unwrap returns what the backend said.
+func (e *heldError) Unwrap() error { return e.error }
+
+// held notes which node could not be opened, so that a hint can name who has it.
+func held(err error, path string) error {
+	if !errors.Is(err, hidraw.ErrInUse) {
+		return err
+	}
+	return &heldError{err, path}
+}
+
+// searching is how long a hint may take to find out who holds a key.
+const searching = 2 * time.Second
+
+// heldHint names the programs that hold a key and says how each lets go. What is
+// known anyway is the hint where none can be seen.
+func (h hinter) heldHint(known string, search func(context.Context) (holders.Found, error)) string {
+	ctx, stop := context.WithTimeout(context.Background(), searching)
+	defer stop()
+	found, err := search(ctx)
+	if err != nil {
+		return known
+	}
+	unlooked := found.Unlooked()
+	if len(found.Processes) == 0 {
+		if unlooked != "" {
+			known += " (" + unlooked + ")"
+		}
+		return known
+	}
+	var parts []string
+	for _, p := range found.Processes {
+		parts = append(parts, fmt.Sprintf("held by %v: %s", p, p.Remedy()))
+	}
+	if unlooked != "" {
+		parts = append(parts, unlooked)
+	}
+	return strings.Join(parts, "; ")
 }

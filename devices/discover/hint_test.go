@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
 	"github.com/touchstone-fido/touchstone/ctaphid/usbhid"
+	"github.com/touchstone-fido/touchstone/devices/holders"
+	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
 
 func TestHintForPermission(t *testing.T) {
@@ -48,7 +51,7 @@ func TestHintForUnbound(t *testing.T) {
 
 func TestHint(t *testing.T) {
 	for _, h := range hints {
-		if got := Hint(fmt.Errorf("backend: %w", h.err)); got != h.hint {
+		if got := nobody.hint(fmt.Errorf("backend: %w", h.err)); got != h.hint {
 			t.Errorf("%v: got %q, want %q", h.err, got, h.hint)
 		}
 	}
@@ -57,5 +60,60 @@ func TestHint(t *testing.T) {
 	}
 	if got := Hint(nil); got != "" {
 		t.Errorf("no error: %q", got)
+	}
+}
+
+// holds is a hinter of a machine on which programs hold every key.
+func holds(f holders.Found, err error) hinter {
+	return hinter{
+		node: func(_ context.Context, _, path string) (holders.Found, error) {
+			if path != "/dev/hidraw3" {
+				return holders.Found{}, errors.New("asked for " + path)
+			}
+			return f, err
+		},
+		socket: func(_ context.Context, _, path string) (holders.Socket, error) {
+			if path != holders.PCSCSocket {
+				return holders.Socket{}, errors.New("asked for " + path)
+			}
+			return holders.Socket{Clients: f}, err
+		},
+	}
+}
+
+var nobody = holds(holders.Found{}, nil)
+
+func TestHintNamesTheHolder(t *testing.T) {
+	scdaemon := holders.Process{PID: 812, Name: "scdaemon", User: "anna"}
+	other := holders.Process{PID: 90, Name: "fido2-token", User: "bert"}
+	node := fmt.Errorf("open: %w", held(fmt.Errorf("hidraw: open: %w", hidraw.ErrInUse), "/dev/hidraw3"))
+	card := &pcsc.Error{Op: "open", Reader: "ACS", Err: pcsc.ErrInUse}
+	for _, tt := range []struct {
+		name  string
+		err   error
+		found holders.Found
+		fails error
+		want  string
+	}{
+		{"node", node, holders.Found{Processes: []holders.Process{scdaemon}}, nil,
+			"held by scdaemon (pid 812, user anna): gpgconf --kill scdaemon"},
+		{"card", card, holders.Found{Processes: []holders.Process{scdaemon}}, nil,
+			"held by scdaemon (pid 812, user anna): gpgconf --kill scdaemon"},
+		{"several, and some out of sight", node, holders.Found{Processes: []holders.Process{other, scdaemon}, Unseen: 3}, nil,
+			"held by fido2-token (pid 90, user bert): close it, or end it with kill 90; " +
+				"held by scdaemon (pid 812, user anna): gpgconf --kill scdaemon; 3 processes of other users could not be looked at"},
+		{"none to be seen", node, holders.Found{Unseen: 3}, nil,
+			"close the other program, or wait until it is done (3 processes of other users could not be looked at)"},
+		{"nobody any more", node, holders.Found{}, nil, "close the other program, or wait until it is done"},
+		{"cannot look", card, holders.Found{}, errors.New("no /proc"), "close the other program; for GnuPG: gpgconf --kill scdaemon"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := holds(tt.found, tt.fails).hint(tt.err); got != tt.want {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+	if err := held(hidraw.ErrNotFIDO, "/dev/hidraw3"); err != hidraw.ErrNotFIDO {
+		t.Errorf("another failure became %#v", err)
 	}
 }

@@ -88,7 +88,7 @@ func hidrawSource(root string) source {
 		open: func(ctx context.Context, info devices.Info) (devices.Link, error) {
 			conn, err := hidraw.Open(ctx, info.Path)
 			if err != nil {
-				return devices.Link{}, err
+				return devices.Link{}, held(err, info.Path)
 			}
 			return devices.Link{Reports: conn}, nil
 		},

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/hidraw"
 	"github.com/touchstone-fido/touchstone/ctaphid/usbhid"
@@ -186,5 +188,24 @@ func TestUSBHIDDevice(t *testing.T) {
 	}
 	if _, err := usbhidDevice(dir, "1-2:1.0"); !errors.Is(err, ctaphid.ErrGone) {
 		t.Errorf("not there: %v", err)
+	}
+}
+
+// TestHeldNodeIsNamed: a locked node is refused with what a hint needs to find
+// out who has it.
+func TestHeldNodeIsNamed(t *testing.T) {
+	node := filepath.Join(t.TempDir(), "hidraw3")
+	other, err := os.Create(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	_, err = hidrawSource("").open(t.Context(), devices.Info{Path: node})
+	var held *heldError
+	if !errors.As(err, &held) || held.path != node || !errors.Is(err, hidraw.ErrInUse) {
+		t.Errorf("%#v", err)
 	}
 }

@@ -21,11 +21,5 @@ func TestEventLines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := `{"schema":"touchstone/event/1","time":"2026-11-26T06:30:00.001Z","event":"key","status":"up-needed","sinceMs":0}
-{"schema":"touchstone/event/1","time":"2026-11-26T06:30:00.001Z","event":"key","status":"done","sinceMs":1234.567}
-{"schema":"touchstone/event/1","time":"2026-11-26T06:30:00.001Z","event":"note","text":"two <lines>\nof text"}
-`
-	if got := lines.String(); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	golden(t, "events.jsonl", lines.Bytes())
 }

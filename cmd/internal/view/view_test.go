@@ -17,6 +17,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/webauthn"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/relyingparty"
@@ -200,6 +201,20 @@ func results(t *testing.T) map[string]view.Result {
 			Commands: map[string]int{"CTAPHID_INIT": 1, "authenticatorGetInfo": 2}, Statuses: map[string]int{"CTAP2_OK (0x00)": 2},
 			Problems: []transcript.Problem{{Line: 6, Text: "something is wrong"}}, CutAt: 5,
 		}},
+		"doctor": view.Doctor{Version: "v1.2.3", OS: "linux", Arch: "amd64", Report: doctor.Report{Findings: []doctor.Finding{
+			{ID: "build.backends", Status: doctor.OK, Summary: "built in: hidraw, pcsc", Detail: "usbhid: get a compiler"},
+			{ID: "container", Status: doctor.OK, Summary: "this is no container"},
+			{ID: "hidraw.permission:/dev/hidraw3", Status: doctor.Problem, Summary: "/dev/hidraw3 may not be opened by this user",
+				Detail: "permission denied\nmode 0600", Fix: doctor.Fix{Text: "let the person at the seat use it", Commands: []string{"echo '<a rule>'", "sudo udevadm trigger"}}},
+			{ID: "hidraw.held:/dev/hidraw3", Status: doctor.Unknown, Summary: "no program of this user has it open", Detail: "3 processes could not be looked at"},
+			{ID: "udev.rules", Status: doctor.Warning, Summary: "few rules", Fix: doctor.Fix{Text: "install rules"}},
+			{ID: "pcsc.daemon", Status: doctor.NotApplicable, Summary: "PC/SC is not in this build"},
+			{ID: "key.answers:hid:/dev/hidraw4", Status: doctor.OK, Summary: "it answers"},
+		}}},
+		"doctor-well": view.Doctor{Version: "v1.2.3", OS: "darwin", Arch: "arm64", Report: doctor.Report{Findings: []doctor.Finding{
+			{ID: "build.backends", Status: doctor.OK, Summary: "built in: usbhid, pcsc"},
+		}}},
+		"udev-rules": view.UdevRules{FileName: "70-x.rules", Rules: "# rules\nTAG+=\"uaccess\"\n"},
 		"version": view.Version{Version: "v1.2.3", Go: "go1.26", OS: "linux", Arch: "amd64", Backends: []devices.Backend{
 			{Name: "hidraw", Built: true}, {Name: "pcsc", Hint: "rebuild with -tags pcsc"},
 		}},
@@ -349,13 +364,31 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
 	for name := range results(t) {
 		known[name] = true
 	}
 	for _, f := range files {
 		if name, _, _ := strings.Cut(f.Name(), "."); !known[name] {
 			t.Errorf("testdata/%s belongs to no test", f.Name())
+		}
+	}
+}
+
+// TestNoFindingIsLost: whatever an identifier begins with, there is a heading
+// for it.
+func TestNoFindingIsLost(t *testing.T) {
+	var text bytes.Buffer
+	report := doctor.Run(t.Context(), doctor.Config{NoOpen: true})
+	for _, id := range []string{"windows.elevation", "usb.bound:1-1:1.0", "session.seat", "udev.masked:x", "pcsc.reader-taken:1-1:1.2", "sandbox"} {
+		report.Findings = append(report.Findings, doctor.Finding{ID: id, Status: doctor.OK, Summary: "found"})
+	}
+	if err := view.Write(&text, false, view.Doctor{Report: report}); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if !strings.Contains(text.String(), " "+f.ID+": "+view.CleanText(f.Summary)) {
+			t.Errorf("%s is not in\n%s", f.ID, text.String())
 		}
 	}
 }

@@ -65,3 +65,29 @@ func (s *Streams) HasTerminal() bool {
 
 // ErrIsTerminal reports whether a person sees what is written to Err.
 func (s *Streams) ErrIsTerminal() bool { return s.live }
+
+// OutIsTerminal reports whether what is written to Out is shown on a terminal.
+func (s *Streams) OutIsTerminal() bool {
+	file, ok := s.Out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// ReadAll reads the rest of stdin, of which there may be limit bytes at most, or
+// returns ctx's cause when ctx ends before that is there.
+func (s *Streams) ReadAll(ctx context.Context, limit int) ([]byte, error) {
+	a := await(ctx, func() ([]byte, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return io.ReadAll(io.LimitReader(s.in, int64(limit)+1))
+	})
+	switch {
+	case a.err != nil && ctx.Err() == nil:
+		return nil, fmt.Errorf("standard input: %w", a.err)
+	case a.err == nil && len(a.line) > limit:
+		return nil, fmt.Errorf("%w: %d bytes at most", ErrLongInput, limit)
+	}
+	return a.line, a.err
+}
+
+// ErrLongInput: stdin has more than what can be of use.
+var ErrLongInput = errors.New("too much on standard input")

@@ -27,8 +27,8 @@ var (
 // With --yes it says the same and goes ahead. The text reaches the terminal that
 // the word is typed on, wherever standard error goes.
 func (a *app) confirm(ctx context.Context, g gate) error {
-	if !a.yes && !a.streams.HasTerminal() {
-		return errNoWord
+	if err := a.mayConfirm(); err != nil {
+		return err
 	}
 	text := view.CleanText("Key: " + describe(g.Key) + "\n" + strings.TrimSpace(g.Loss))
 	a.note("%s", text)
@@ -49,20 +49,41 @@ func (a *app) confirm(ctx context.Context, g gate) error {
 	return nil
 }
 
-// describe names a key so that a person can tell it from others.
+// mayConfirm refuses what confirm would refuse whatever it is about, for commands
+// that ask for a PIN before they know what is lost.
+func (a *app) mayConfirm() error {
+	if a.yes || a.streams.HasTerminal() {
+		return nil
+	}
+	return errNoWord
+}
+
+// describe names a key so that a person can tell it from others: what it is, how
+// it is selected and its serial number.
 func describe(i devices.Info) string {
-	var more []string
-	if s := i.Selector(); s != "" {
-		more = append(more, s)
-	} else if i.Path != "" {
-		more = append(more, i.Path)
+	where := i.Selector()
+	if where == "" {
+		where = i.Path
 	}
-	if i.Serial != "" {
-		more = append(more, "serial "+i.Serial)
+	var parts []string
+	for _, s := range []string{i.Product, where, i.Serial} {
+		if s != "" {
+			parts = append(parts, s)
+		}
 	}
-	name := keyName(i)
-	if len(more) == 0 || len(more) == 1 && more[0] == name {
-		return name
+	if len(parts) == 0 {
+		return "the security key"
 	}
-	return name + " (" + strings.Join(more, ", ") + ")"
+	return strings.Join(parts, ", ")
+}
+
+// wordFor is the word that means a thing by its name, or another word where that
+// is none to be typed.
+func wordFor(name, otherwise string) string {
+	const longest = 64
+	typable := func(r rune) bool { return r > ' ' && r < 0x7f }
+	if name == "" || len(name) > longest || strings.ContainsFunc(name, func(r rune) bool { return !typable(r) }) {
+		return otherwise
+	}
+	return name
 }
