@@ -52,10 +52,11 @@ var rules = map[string][]string{
 	"devices/virtual/statefile": {"devices/virtual"},
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
+	"devices/reset":             append([]string{"ctap2", "devices"}, leaves...),
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/transcript", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/reset", "devices/transcript", "relyingparty"},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 }

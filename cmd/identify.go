@@ -23,22 +23,38 @@ func (a *app) deviceIdentifyCommand() *cobra.Command {
 }
 
 func (a *app) deviceIdentify(ctx context.Context, s *session) (view.Result, error) {
-	result := view.Identified{Device: s.Info, How: view.ByWink}
-	if s.Channel != nil && s.Channel.Capabilities().Has(ctaphid.CapabilityWink) {
-		limited, stop := a.limited(ctx)
-		defer stop()
-		err := s.Channel.Wink(limited)
-		if !errors.Is(err, ctaphid.CodeInvalidCommand) {
-			return result, err
-		} // it says that it can, and cannot
+	how := view.ByWink
+	winked, err := a.wink(ctx, s)
+	if err == nil && !winked {
+		how, err = view.ByTouch, a.identifyByTouch(ctx, s)
 	}
-	a.note("This key does not wink. It waits for a touch now: most blink at that.")
-	info, err := s.GetInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
-	result.How = view.ByTouch
-	return result, s.Touch(ctx, info)
+	return view.Identified{Device: s.Info, How: how}, nil
+}
+
+// wink has the key wink, and reports false if it does not.
+func (a *app) wink(ctx context.Context, s *session) (bool, error) {
+	if s.Channel == nil || !s.Channel.Capabilities().Has(ctaphid.CapabilityWink) {
+		return false, nil
+	}
+	limited, stop := a.limited(ctx)
+	defer stop()
+	err := s.Channel.Wink(limited)
+	if errors.Is(err, ctaphid.CodeInvalidCommand) { // it says that it can, and cannot
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (a *app) identifyByTouch(ctx context.Context, s *session) error {
+	a.note("This key does not wink. It waits for a touch now: most blink at that.")
+	info, err := s.GetInfo(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Touch(ctx, info)
 }
 
 func (a *app) deviceSelectCommand() *cobra.Command {

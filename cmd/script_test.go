@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 //
 //	status N touchstone ARGS...  wants that exit status, or one of N,M
 //	same FILE MEMBER VALUE       wants that value of a JSON member (a.b.c)
+//	take NAME FILE MEMBER        sets $NAME to a JSON member (a.0.b)
+//	key NAME KIND                serves a key of a kind (keyKinds), which $NAME selects
+//	unhex FILE HEX               writes bytes into a file
+//	noise FILE SIZE              writes bytes that do not compress
 //	flip FILE MEMBER             changes one character of a JSON text member
 //	serve NAME ARGS...           starts touchstone --json ARGS, which serves a key;
 //	                             $NAME is then its address, NAME.json its envelope
@@ -48,7 +52,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": wantStatus, "same": wantMember, "flip": flipMember,
-			"serve": startServing, "halt": stopServing,
+			"serve": startServing, "halt": stopServing, "key": provideKey, "take": takeMember,
+			"unhex": writeHex, "noise": writeNoise,
 		},
 	})
 }

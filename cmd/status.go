@@ -12,6 +12,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
+	"github.com/touchstone-fido/touchstone/devices/reset"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
@@ -59,7 +60,7 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusNoDevice
 	case errors.Is(err, errChecksFailed):
 		return statusChecks
-	case errors.Is(err, errNoWord), errors.Is(err, errOtherWord), errors.Is(err, errFewTries):
+	case errors.Is(err, errNoWord), errors.Is(err, errOtherWord), errors.Is(err, errFewTries), isOtherKey(err):
 		return statusGate
 	case errors.As(err, &refused) && refused.Cause != nil:
 		return statusFailed // it was the platform that cancelled
@@ -76,6 +77,10 @@ var hints = []struct {
 }{
 	{errNoWord, "Run this on a terminal, or give --yes to go ahead without being asked."},
 	{errFewTries, "If you are sure of the PIN, give --yes. \"touchstone pin status\" shows how many tries are left."},
+	{reset.ErrU2FOnly, "Its key handles are kept by the sites: remove the key from the accounts there. Some makers have a tool for it."},
+	{reset.ErrLate, "Nothing was changed. Run this again, and put the key back when you are told to; a simulator has to be started anew just before."},
+	{reset.ErrShortTouch, "Nothing was changed. Run this again, and hold the key for at least five seconds, ten on some."},
+	{discover.ErrStopped, "\"touchstone doctor\" finds out why."},
 	{enroll.ErrNoVerification, "Set a PIN with \"touchstone pin set\", or do not require user verification."},
 	{enroll.ErrNoPIN, noTerminalHint},
 	{term.ErrNoTerminal, noTerminalHint},

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,14 +32,22 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 		s.done = append(s.done, device.Close)
 		plug := func() devices.Link { return devices.Link{Info: info, Reports: device.Connect()} }
 		s.link = plug()
-		s.replug = func() devices.Link { device.PowerCycle(); return plug() }
+		s.replug = replugged(device.PowerCycle, plug)
 		return nil
 	}
 	info.Transport, info.ATR = devices.NFC, vpcd.DefaultATR()
 	plug := func() devices.Link { return devices.Link{Info: info, Card: virtualCard(key)} }
 	s.link = plug()
-	s.replug = func() devices.Link { key.PowerCycle(); return plug() }
+	s.replug = replugged(key.PowerCycle, plug)
 	return nil
+}
+
+// replugged takes the power from a software key and gives it back.
+func replugged(powerCycle func(), plug func() devices.Link) func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+	return func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+		powerCycle()
+		return plug(), time.Now(), nil
+	}
 }
 
 // virtualDevice is how a key of its model is on USB.
