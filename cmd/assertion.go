@@ -76,9 +76,6 @@ func (k kept) discard() {
 	k.blob.discard()
 }
 
-// errNoBlob: there is none to be read.
-var errNoBlob = errors.New("the passkey has no large blob")
-
 // results writes what belongs into files, and is what to show of an assertion.
 func (k kept) results(a *app, o *verifyOptions, assertion *relyingparty.Assertion, got *enroll.Got) (view.Result, error) {
 	shown := view.Assertion{Assertion: assertion}

@@ -139,6 +139,9 @@ func (a *app) decided(rec *transcript.Recorder, d nfc.Decision) {
 
 // find opens the link to the key that is meant.
 func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error {
+	if len(a.faults) > 0 && sel.Kind != devices.KindVirtual {
+		return usageError{errors.New("--fault is for --device virtual: only the software key is faulty when it is told to be")}
+	}
 	switch sel.Kind {
 	case devices.KindVirtual:
 		return a.openVirtual(sel, s)

@@ -70,6 +70,7 @@ func (o *outFile) writeBytes(data []byte) error {
 	})
 }
 
+// store has the file written, and gives it its name when it is on the disk.
 func (o *outFile) store(write func(io.Writer) error) error {
 	err := write(o.temp)
 	if err == nil {

@@ -94,7 +94,7 @@ func TestLongTouchIsAskedFor(t *testing.T) {
 	streams, _, stderr := term.Test("")
 	a := &app{streams: streams, yes: true}
 	s := &session{opts: devices.Options{OnEvent: a.onEvent()}}
-	link := devices.Link{Info: devices.Info{Transport: devices.NFC}, Card: virtualCard(key)}
+	link := devices.Link{Info: devices.Info{Transport: devices.NFC}, Card: virtualCard(&softwareKey{Authenticator: key})}
 	if s.Conn, err = devices.Connect(t.Context(), link, s.opts); err != nil {
 		t.Fatal(err)
 	}

@@ -69,6 +69,9 @@ func Run(ctx context.Context, streams *term.Streams, args []string) int {
 	if err == nil && a.record != "" && !a.recorded {
 		err = usageError{errors.New("--record: nothing was recorded, as this command talks to no key")}
 	}
+	if err == nil && len(a.faults) > 0 && !a.faultsUsed {
+		err = usageError{errors.New("--fault: nothing was faulty, as this command talks to no software key")}
+	}
 	if err == nil {
 		return statusDone
 	}
@@ -104,6 +107,8 @@ type app struct {
 	pins       pinSources
 	yes        bool
 	verbose    bool
+	faults     []string
+	faultsUsed bool // a software key was made with them
 	eventsTo   string
 	events     *events
 	touch      *term.Touch // the prompt of the key that is open
@@ -117,6 +122,7 @@ const defaultTimeout = 90 * time.Second
 func (a *app) command() *cobra.Command {
 	root := group("touchstone", "Enrol passkeys on security keys, test the keys, replay their sessions",
 		a.deviceCommand(), a.enrollCommand(), a.verifyCommand(), a.pinCommand(), a.u2fCommand(),
+		a.passkeyCommand(), a.fingerprintCommand(), a.policyCommand(), a.blobCommand(),
 		a.transcriptCommand(), a.virtualCommand(), a.doctorCommand(), a.versionCommand())
 	root.SilenceErrors = true
 	root.SilenceUsage = true
@@ -126,6 +132,7 @@ func (a *app) command() *cobra.Command {
 	f.StringVar(&a.device, "device", os.Getenv(deviceVariable), "the key to use: "+devices.Selectors+" (default $"+deviceVariable+", or the only key there is)")
 	f.StringVar(&a.record, "record", "", "record the session with the key to this new `FILE`")
 	f.BoolVar(&a.recordSeed, "record-seed", false, "with --record: draw all randomness from a seed kept in the tape, so that it replays byte for byte (the tape then reveals the PIN)")
+	f.StringSliceVar(&a.faults, "fault", nil, "with --device virtual: have the key do this wrong; touchstone virtual faults lists the `ID`s; may be given more than once")
 	f.StringVar(&a.hidBackend, "hid-backend", "", "how to reach USB keys: hidraw or usbhid (default: the best for this system)")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long one request to the key may take, touch included; 0 for no limit")
 	f.BoolVar(&a.pins.stdin, "pin-stdin", false, "read PINs from standard input, one on a line")

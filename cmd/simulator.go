@@ -13,7 +13,6 @@ import (
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/simulator"
 	"github.com/touchstone-fido/touchstone/devices"
-	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
 // openSimulator connects to a key that is a program.
@@ -94,7 +93,7 @@ func (a *app) serveReports(ctx context.Context, network, address string) error {
 		return err
 	}
 	device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
-	err = a.serveDevice(ctx, network, address, device)
+	err = a.serveDevice(ctx, network, address, key.reports(device))
 	return errors.Join(untilTold(ctx, err), device.Close(), key.Close())
 }
 
@@ -112,7 +111,7 @@ func listenAddress(address string) (string, error) {
 }
 
 // servedUSBKey is the software key to serve, which speaks by reports.
-func (a *app) servedUSBKey() (*virtual.Authenticator, error) {
+func (a *app) servedUSBKey() (*softwareKey, error) {
 	sel, err := a.servedSelector()
 	if err != nil {
 		return nil, err
@@ -123,7 +122,7 @@ func (a *app) servedUSBKey() (*virtual.Authenticator, error) {
 	return a.newVirtual(sel)
 }
 
-func (a *app) serveDevice(ctx context.Context, network, address string, device *ctaphid.Device) error {
+func (a *app) serveDevice(ctx context.Context, network, address string, connect func() ctaphid.ReportConn) error {
 	var listen net.ListenConfig
 	if network == simulator.TCP {
 		l, err := listen.Listen(ctx, network, address)
@@ -133,7 +132,7 @@ func (a *app) serveDevice(ctx context.Context, network, address string, device *
 		if err := a.tellServing(network, l.Addr()); err != nil {
 			return errors.Join(err, l.Close())
 		}
-		return simulator.ServeStream(ctx, l, device.Connect, simulator.Config{})
+		return simulator.ServeStream(ctx, l, connect, simulator.Config{})
 	}
 	conn, err := listen.ListenPacket(ctx, network, address)
 	if err != nil {
@@ -142,7 +141,7 @@ func (a *app) serveDevice(ctx context.Context, network, address string, device *
 	if err := a.tellServing(network, conn.LocalAddr()); err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	return simulator.Serve(ctx, conn, device.Connect, simulator.Config{})
+	return simulator.Serve(ctx, conn, connect, simulator.Config{})
 }
 
 func (a *app) tellServing(network string, at net.Addr) error {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -12,8 +13,11 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
+	"github.com/touchstone-fido/touchstone/devices/manage"
 	"github.com/touchstone-fido/touchstone/devices/reset"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
 )
@@ -47,6 +51,7 @@ func exitStatus(ctx context.Context, err error) int {
 	var usage usageError
 	var notOne *devices.NotOneError
 	var refused *ctap2.Error
+	var which *manage.SelectionError
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
@@ -54,7 +59,7 @@ func exitStatus(ctx context.Context, err error) int {
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
-	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector):
+	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector), errors.As(err, &which) && which.Matches > 1:
 		return statusUsage
 	case errors.As(err, &notOne), errors.Is(err, simulator.ErrNotRunning):
 		return statusNoDevice
@@ -81,6 +86,14 @@ var hints = []struct {
 	{reset.ErrLate, "Nothing was changed. Run this again, and put the key back when you are told to; a simulator has to be started anew just before."},
 	{reset.ErrShortTouch, "Nothing was changed. Run this again, and hold the key for at least five seconds, ten on some."},
 	{discover.ErrStopped, "\"touchstone doctor\" finds out why."},
+	{errNotForTerminal, "Send it to a file or a program: --out FILE, or a pipe. --json shows it in base64url."},
+	{manage.ErrUnprotected, "Set a PIN with \"touchstone pin set\": a key without one shows and changes these for nobody."},
+	{manage.ErrStays, "Only a reset turns alwaysUv off again, if this model has it off at first."},
+	{manage.ErrMeanwhile, "Another program has changed it. Run this again to see what it is now."},
+	{ctap2.StatusFPDatabaseFull, "Delete a fingerprint first: \"touchstone fingerprint list\" shows them."},
+	{ctap2.StatusLargeBlobStorageFull, "\"touchstone blob list\" shows what takes the room, \"touchstone blob collect\" frees what no passkey opens."},
+	{manage.ErrNoRoom, "\"touchstone blob list\" shows what takes the room, \"touchstone blob collect\" frees what no passkey opens."},
+	{ctap2.ErrUnsupported, "\"touchstone device info\" shows what the key has, \"touchstone policy show\" what of it can be changed."},
 	{enroll.ErrNoVerification, "Set a PIN with \"touchstone pin set\", or do not require user verification."},
 	{enroll.ErrNoPIN, noTerminalHint},
 	{term.ErrNoTerminal, noTerminalHint},
@@ -91,7 +104,7 @@ var hints = []struct {
 	{ctap2.StatusPINNotSet, "Set a PIN with \"touchstone pin set\"."},
 	{ctap2.StatusNoCredentials, "There is no passkey for this relying party on the key, or only one that wants user verification."},
 	{ctap2.ErrNoOutput, "The passkey was made without: enrol it again, and ask for it then."},
-	{errNoBlob, "Write one with --large-blob-write."},
+	{errNoBlob, "Write one with \"touchstone blob put\", or with verify --large-blob-write."},
 	{ctap2.StatusUPRequired, "The key has the passkey, and signs nothing without a touch."},
 	{ctap2.StatusCredentialExcluded, "The key already holds a passkey for this account."},
 	{ctap2.StatusKeyStoreFull, "The key has no room for another passkey."},
@@ -121,6 +134,10 @@ func hint(err error) string {
 	if errors.As(err, &notOne) {
 		return notOne.Hint()
 	}
+	var which *manage.SelectionError
+	if errors.As(err, &which) {
+		return which.Hint()
+	}
 	var mismatch *transcript.MismatchError
 	var end *transcript.EndError
 	switch {
@@ -131,6 +148,9 @@ func hint(err error) string {
 	case errors.Is(err, pcsc.ErrInUse): // even if it ended with the time limit
 		return discover.Hint(err)
 	}
+	if model := (*virtual.ModelError)(nil); errors.As(err, &model) {
+		return profileHint(model)
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.when) {
 			return h.hint
@@ -140,4 +160,18 @@ func hint(err error) string {
 		return discover.Hint(err)
 	}
 	return ""
+}
+
+// profileHint says how a state file of another model is opened.
+func profileHint(e *virtual.ModelError) string {
+	models, err := profiles.All()
+	if err != nil {
+		return ""
+	}
+	for _, m := range models {
+		if m.Profile.AAGUID == e.Stored {
+			return fmt.Sprintf("The state file is of the profile %[1]s: --device 'virtual:FILE?profile=%[1]s'", m.Name)
+		}
+	}
+	return "The state file is of a profile that is not built in: --device 'virtual:FILE?profile=PROFILE.toml'"
 }

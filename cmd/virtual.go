@@ -12,12 +12,12 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
-	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/vpcd"
 )
 
 func (a *app) virtualCommand() *cobra.Command {
-	return group("virtual", "Put the software key before other programs",
+	return group("virtual", "Say what the software key can be, and put it before other programs",
+		a.virtualProfilesCommand(), a.virtualFaultsCommand(),
 		group("serve", "Serve the software key until told to stop", a.serveVPCDCommand(), a.serveUDPCommand(), a.serveTCPCommand()))
 }
 
@@ -61,7 +61,7 @@ func (a *app) servedSelector() (devices.Selector, error) {
 		sel.Kind = devices.KindVirtual
 		return sel, nil
 	}
-	return sel, usageError{fmt.Errorf("virtual serve wants --device virtual[:FILE], not %s", sel)}
+	return sel, usageError{fmt.Errorf("virtual serve wants --device virtual[:PROFILE|FILE], not %s", sel)}
 }
 
 // untilTold is how serving ends: well, when it was told to stop.
@@ -89,7 +89,7 @@ func (a *app) announce(kind, address string) error {
 // starts the key and the daemon at the same time need not care about the order.
 const readerWait = 10 * time.Second
 
-func (a *app) plugIn(ctx context.Context, address string, card *nfc.Emulator) error {
+func (a *app) plugIn(ctx context.Context, address string, card vpcd.CardDevice) error {
 	conn, err := dialReader(ctx, address)
 	if err != nil {
 		return fmt.Errorf("virtual reader: %w (is pcscd running, with vsmartcard-vpcd installed?)", err)

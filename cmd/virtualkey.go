@@ -2,15 +2,16 @@ package cmd
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/faulty"
 	"github.com/touchstone-fido/touchstone/devices/virtual/statefile"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/vpcd"
@@ -30,7 +31,7 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 	if !sel.NFC {
 		device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
 		s.done = append(s.done, device.Close)
-		plug := func() devices.Link { return devices.Link{Info: info, Reports: device.Connect()} }
+		plug := func() devices.Link { return devices.Link{Info: info, Reports: key.reports(device)()} }
 		s.link = plug()
 		s.replug = replugged(device.PowerCycle, plug)
 		return nil
@@ -50,32 +51,47 @@ func replugged(powerCycle func(), plug func() devices.Link) func(context.Context
 	}
 }
 
+// softwareKey is a software key, with what is wrong with it.
+type softwareKey struct {
+	*virtual.Authenticator
+	faults []virtual.FaultID
+}
+
+// reports makes connections to the key's device, which have the key's faults.
+func (k *softwareKey) reports(device *ctaphid.Device) func() ctaphid.ReportConn {
+	return func() ctaphid.ReportConn { return faulty.Reports(device.Connect(), k.faults) }
+}
+
 // virtualDevice is how a key of its model is on USB.
-func virtualDevice(key *virtual.Authenticator) ctaphid.DeviceConfig {
+func virtualDevice(key *softwareKey) ctaphid.DeviceConfig {
 	model := key.Profile()
 	caps := ctaphid.Capability(model.Capabilities())
 	return ctaphid.DeviceConfig{Version: model.HID.Version, Capabilities: &caps}
 }
 
 // virtualCard is the key as a card.
-func virtualCard(key *virtual.Authenticator) *nfc.Emulator {
-	return nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{MaxMessage: key.Profile().MaxMessage})
+func virtualCard(key *softwareKey) faulty.Emulator {
+	model := key.Profile()
+	return faulty.Card(nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{
+		MaxMessage: model.MaxMessage, ShortOnly: model.NFC.ShortOnly, NoCancel: model.NFC.NoCancel,
+		Quirks: nfc.Quirks{Fetched: model.NFC.Fetched},
+	}), key.faults)
 }
 
 // newVirtual makes the software key that a selector describes: a factory-new
 // one, or one with its state in a file.
-func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
-	cfg, err := virtualConfig(sel.Params)
+func (a *app) newVirtual(sel devices.Selector) (*softwareKey, error) {
+	cfg, state, err := a.virtualConfig(sel)
 	if err != nil {
 		return nil, err
 	}
-	if sel.NFC {
-		cfg.Transport = virtual.NFC
+	faults, err := a.faultsOf(sel)
+	if err != nil {
+		return nil, err
 	}
-	cfg.OnError = func(err error) { a.note("software key: %v", err) }
-	cfg.OnWink = func() { a.note("The software key winks.") }
-	if sel.Value != "" {
-		store, err := statefile.Open(sel.Value)
+	cfg.Faults = faulty.OfKey(faults)
+	if state != "" {
+		store, err := statefile.Open(state)
 		if err != nil {
 			return nil, fmt.Errorf("software key: %w", err)
 		}
@@ -88,62 +104,53 @@ func (a *app) newVirtual(sel devices.Selector) (*virtual.Authenticator, error) {
 		}
 		return nil, fmt.Errorf("software key: %w", err)
 	}
-	return key, nil
+	return &softwareKey{key, faults}, nil
 }
 
-// virtualConfig reads the parameters of a virtual: selector.
-func virtualConfig(params url.Values) (virtual.Config, error) {
-	cfg := virtual.Config{Profile: virtual.DefaultProfile()}
-	cfg.Profile.AAGUID = [16]byte{} // a stored key keeps its own
-	for name, values := range params {
-		read, ok := virtualParams[name]
-		if !ok {
-			return cfg, usageError{fmt.Errorf("virtual: unknown parameter %q: want touch, attestation or seed", name)}
-		}
-		if err := read(&cfg, values[len(values)-1]); err != nil {
-			return cfg, usageError{fmt.Errorf("virtual: %s: %w", name, err)}
-		}
+// paramFault has names of faults, with commas between.
+const paramFault = "fault"
+
+// faultsOf are the faults that --fault and the selector name.
+func (a *app) faultsOf(sel devices.Selector) ([]virtual.FaultID, error) {
+	a.faultsUsed = true
+	names := a.faults
+	for _, list := range sel.Params[paramFault] {
+		names = append(names, strings.Split(list, ",")...)
 	}
-	return cfg, nil
+	ids, err := faulty.Parse(names)
+	var unknown *faulty.UnknownError
+	if errors.As(err, &unknown) {
+		var all []string
+		for _, f := range faulty.Faults() {
+			all = append(all, string(f.ID))
+		}
+		return nil, usageError{fmt.Errorf("%w%s; touchstone virtual faults lists them", err, meant(unknown.Name, all))}
+	}
+	return ids, err
 }
 
-var virtualParams = map[string]func(*virtual.Config, string) error{
-	// touch: auto, deny, or after how long the user touches, such as 2s
-	"touch": func(c *virtual.Config, value string) error {
-		switch value {
-		case "auto":
-			c.Presence = virtual.Auto()
-			return nil
-		case "deny":
-			c.Presence = virtual.Denied()
-			return nil
-		}
-		d, err := time.ParseDuration(value)
-		if err != nil || d < 0 {
-			return fmt.Errorf("%q is neither auto, deny nor a time such as 2s", value)
-		}
-		c.Presence = virtual.Delayed(d)
+// virtualConfig is the key that a selector describes, and the file that its state
+// is in, if it is in one.
+func (a *app) virtualConfig(sel devices.Selector) (cfg virtual.Config, state string, err error) {
+	cfg = virtual.Config{Finger: virtual.Touching(goodFinger)}
+	if cfg.Profile, state, err = virtualSource(sel); err != nil {
+		return cfg, "", err
+	}
+	if sel.NFC {
+		cfg.Transport = virtual.NFC
+	}
+	if err := hasTransport(cfg.Profile, cfg.Transport, sel); err != nil {
+		return cfg, "", err
+	}
+	cfg.OnError = func(err error) { a.note("software key: %v", err) }
+	cfg.OnWink = func() { a.note("The software key winks.") }
+	return cfg, state, readVirtualParams(&cfg, sel.Params)
+}
+
+// hasTransport refuses to have a product speak what it does not.
+func hasTransport(p *virtual.Profile, t virtual.Transport, sel devices.Selector) error {
+	if len(p.Transports) == 0 || slices.Contains(p.Transports, t.String()) {
 		return nil
-	},
-	// attestation: basic (with a certificate) or self
-	"attestation": func(c *virtual.Config, value string) error {
-		switch value {
-		case "basic":
-			c.Profile.Attestation.Kind = virtual.AttestationBasic
-		case "self":
-			c.Profile.Attestation.Kind = virtual.AttestationSelf
-		default:
-			return fmt.Errorf("%q is neither basic nor self", value)
-		}
-		return nil
-	},
-	// seed: 32 bytes in hex from which all keys of the software key grow
-	"seed": func(c *virtual.Config, value string) error {
-		seed, err := hex.DecodeString(value)
-		if err != nil || len(seed) != seedSize {
-			return fmt.Errorf("want %d bytes in hex", seedSize)
-		}
-		c.Rand = seeded(seed)
-		return nil
-	},
+	}
+	return usageError{fmt.Errorf("%s: that product has no %s, only %s", sel, t, strings.Join(p.Transports, ", "))}
 }

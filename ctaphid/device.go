@@ -22,7 +22,8 @@ const (
 // It may have more methods: U2F(ctx context.Context, apdu []byte) []byte runs
 // one U2F command APDU, without it MSG is refused and [CapabilityNMSG] set;
 // Wink() shows the key, without it WINK is refused and [CapabilityWink] clear;
-// PowerCycle() forgets what a key forgets without power.
+// CBOR() bool says false of a key without CTAP2, where CBOR is refused and
+// [CapabilityCBOR] clear; PowerCycle() forgets what a key forgets without power.
 type Handler interface {
 	// Message runs one CTAP2 message, a command byte and its CBOR, and returns
 	// a status byte and its CBOR. ctx ends on CTAPHID_CANCEL, on INIT on the
@@ -37,6 +38,7 @@ type (
 		U2F(context.Context, []byte) []byte
 	}
 	winkHandler  interface{ Wink() }
+	cborHandler  interface{ CBOR() bool }
 	powerHandler interface{ PowerCycle() }
 )
 
@@ -190,6 +192,9 @@ func (d *Device) capabilities() Capability {
 // able is what the handler can do.
 func (d *Device) able() Capability {
 	caps := CapabilityCBOR
+	if h, ok := d.handler.(cborHandler); ok && !h.CBOR() {
+		caps = 0
+	}
 	if _, ok := d.handler.(winkHandler); ok {
 		caps |= CapabilityWink
 	}

@@ -85,7 +85,7 @@ func (d *Device) supports(cmd Command) bool {
 	case CommandPing, CommandLock:
 		return true
 	case CommandCBOR:
-		return says.Has(CapabilityCBOR)
+		return (says & able).Has(CapabilityCBOR)
 	case CommandMsg:
 		return !(says | able).Has(CapabilityNMSG)
 	case CommandWink:

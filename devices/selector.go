@@ -35,10 +35,11 @@ type Selector struct {
 var ErrSelector = errors.New("unknown device selector")
 
 // Selectors says which forms there are, for help texts.
-const Selectors = "hid:PATH|SERIAL, nfc:READER, aaguid:UUID, touch, virtual[+nfc][:FILE], replay:FILE, udp:HOST:PORT, tcp:HOST:PORT"
+const Selectors = "hid:PATH|SERIAL, nfc:READER, aaguid:UUID, touch, virtual[+nfc][:PROFILE|FILE], replay:FILE, udp:HOST:PORT, tcp:HOST:PORT"
 
 // ParseSelector reads a selector: hid:/dev/hidraw3, hid:<serial>, nfc:<part of
-// the reader's name>, aaguid:<uuid>, touch, virtual[+nfc][:<file>][?<params>],
+// the reader's name>, aaguid:<uuid>, touch, virtual[+nfc][:<name>][?<params>],
+// where the name is a profile's or a file's,
 // replay:<file>, udp:<host>:<port>[?local=<ip>:<port>], tcp:<host>:<port>, or
 // nothing for the only key that is there. An address without a host is on
 // 127.0.0.1. The error wraps [ErrSelector].
@@ -80,7 +81,7 @@ func parseVirtual(text, rest string) (Selector, error) {
 	rest, s.NFC = strings.CutPrefix(rest, "+nfc")
 	value, colon := strings.CutPrefix(rest, ":")
 	if colon != (value != "") { // a colon wants a file, and a file a colon
-		return Selector{}, fmt.Errorf("%w %q: want virtual[+nfc][:FILE][?PARAMETERS]", ErrSelector, text)
+		return Selector{}, fmt.Errorf("%w %q: want virtual[+nfc][:PROFILE|FILE][?PARAMETERS]", ErrSelector, text)
 	}
 	s.Value = value
 	return s, nil

@@ -29,13 +29,17 @@ func (a *Authenticator) agreementKey(p pinuv.Protocol) (*ecdh.PrivateKey, error)
 }
 
 // regenerate drops the key of the protocol (CTAP 2.3 §6.5.6).
-func (a *Authenticator) regenerate(p pinuv.Protocol) { delete(a.volatile.agreement, p) }
+func (a *Authenticator) regenerate(p pinuv.Protocol) {
+	if !a.faulty(agreementKept) {
+		delete(a.volatile.agreement, p)
+	}
+}
 
 // decapsulate makes the secret shared with a platform from its COSE_Key. One
 // that is not a point on P-256 is CTAP1_ERR_INVALID_PARAMETER (CTAP 2.3 §6.5.6).
 func (a *Authenticator) decapsulate(p pinuv.Protocol, platform coseKey) (*pinuv.Secret, error) {
 	parsed, err := cose.Parse(platform)
-	if err != nil {
+	if err != nil || parsed.Alg != cose.ECDHES && a.faulty(agreementAlgorithm) {
 		return nil, ctap2.StatusInvalidParameter
 	}
 	peer, err := parsed.ECDH()

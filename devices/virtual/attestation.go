@@ -51,14 +51,14 @@ func (p *Profile) choosesFormat() bool { return len(p.Attestation.Formats) > 0 }
 func (m *making) allowEnterprise() error {
 	asked := m.req.enterprise
 	switch {
-	case asked == nil:
+	case asked == nil, !m.key.enterpriseEnabled() && m.key.faulty(epDisabledAccepted):
 		return nil
 	case !m.key.enterpriseEnabled():
 		return ctap2.StatusInvalidParameter
-	case *asked != vendorFacilitated && *asked != platformManaged:
+	case *asked != vendorFacilitated && *asked != platformManaged && !m.key.faulty(epAnyValue):
 		return ctap2.StatusInvalidOption
 	}
-	m.enterprise = m.key.profile.Attestation.Enterprise.grants(*asked, m.req.rp.ID)
+	m.enterprise = m.key.profile.Attestation.Enterprise.grants(*asked, m.req.rp.ID) || m.key.faulty(epToAll)
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (m *making) attest(count uint32) (*creationResponse, error) {
 		return nil, err
 	}
 	r := &creationResponse{
-		Format: format, AuthData: authData, Enterprise: m.enterprise, LargeBlobKey: m.blobKey, Unsigned: m.unsigned,
+		Format: format, AuthData: authData, Enterprise: m.enterprise && !m.key.faulty(epUntold), LargeBlobKey: m.blobKey, Unsigned: m.unsigned,
 	}
 	r.Statement, err = m.statement(format, authData)
 	return r, err
@@ -132,6 +132,9 @@ func (m *making) canBe(format string) bool {
 
 func (m *making) statement(format string, authData []byte) (any, error) {
 	message := append(authData[:len(authData):len(authData)], m.req.clientDataHash...)
+	if m.key.faulty(attSignature) {
+		message = authData
+	}
 	switch {
 	case m.withoutStatement() && !m.enterprise:
 		return nil, nil
@@ -145,7 +148,7 @@ func (m *making) statement(format string, authData []byte) (any, error) {
 		sig, err := m.scheme.sign(m.signer, message)
 		return &packedStatement{Algorithm: m.scheme.algorithm, Signature: sig}, err
 	}
-	return m.key.state.identity.packed(message, m.key.state.identity.chain)
+	return m.key.basicStatement(message)
 }
 
 // packed makes a statement over the message with the attestation key.

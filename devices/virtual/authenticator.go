@@ -74,6 +74,8 @@ type Config struct {
 	// Profile is the model of key; nil for DefaultProfile(), of which a key that
 	// is loaded may have any AAGUID. New copies it.
 	Profile *Profile
+	// Faults are what is wrong with the key; nothing is with one that has none.
+	Faults []FaultID
 	// OnWink is called when the platform wants the key to show itself; nil for
 	// nothing to happen.
 	OnWink func()
@@ -114,7 +116,7 @@ func (cfg *Config) setProfile() error {
 		return nil
 	}
 	cfg.Profile = cfg.Profile.clone()
-	return cfg.Profile.check()
+	return cfg.Profile.Check()
 }
 
 // Authenticator is one security key. Its methods may be called from several
@@ -123,6 +125,7 @@ func (cfg *Config) setProfile() error {
 type Authenticator struct {
 	cfg     Config
 	profile *Profile
+	faults  faultSet
 	root    *x509.Certificate // set once
 
 	gate   sync.Mutex // guards cancel and closed
@@ -140,6 +143,7 @@ type volatile struct {
 	placedUses  int // of being placed in the field
 	agreement   agreementKeys
 	token       token
+	older       token        // before the last one; of a faulty key
 	mismatches  int          // wrong PINs in a row since power-up
 	next        *assertions  // what authenticatorGetNextAssertion goes on with
 	enumeration *enumeration // what credential management goes on with
@@ -156,7 +160,11 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, fmt.Errorf("virtual key: %w", err)
 	}
-	a := &Authenticator{cfg: cfg, profile: cfg.Profile}
+	faults, err := newFaultSet(cfg.Faults)
+	if err != nil {
+		return nil, fmt.Errorf("virtual key: %w", err)
+	}
+	a := &Authenticator{cfg: cfg, profile: cfg.Profile, faults: faults}
 	if err := a.load(); err != nil {
 		return nil, fmt.Errorf("virtual key: %w", err)
 	}
@@ -178,8 +186,10 @@ func (a *Authenticator) PowerCycle() {
 }
 
 func (a *Authenticator) powerUp() {
+	kept := a.outlivesPower()
 	a.forgetVolatile()
 	a.volatile.poweredUp, a.volatile.placedUses = a.cfg.Now(), 0
+	kept(&a.volatile)
 }
 
 // forgetVolatile wipes all that does not outlive the power, but for the time when

@@ -59,6 +59,9 @@ func (a *Authenticator) authenticatorConfig(c *call) (any, error) {
 		subcommand: f.uint(acSubcommand),
 		auth:       f.pinAuth(acParam, acProtocol),
 	}
+	if a.faulty(configSwapped) && r.auth.given {
+		f.fail(ctap2.StatusCBORUnexpectedType)
+	}
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -86,8 +89,12 @@ func (a *Authenticator) configGate(r *configRequest) error {
 	case !r.auth.given:
 		return ctap2.StatusOperationDenied
 	}
+	prefix := managementPrefix
+	if a.faulty(configPrefix) {
+		prefix = nil
+	}
 	_, err := a.authorize(r.auth, ctap2.PermissionConfig, false,
-		managementPrefix, []byte{byte(ctap2.CommandConfig), byte(r.subcommand)}, r.raw)
+		prefix, []byte{byte(ctap2.CommandConfig), byte(r.subcommand)}, r.raw)
 	return err
 }
 
@@ -97,7 +104,7 @@ var managementPrefix = bytes.Repeat([]byte{0xff}, 32)
 
 // enableEnterpriseAttestation is subcommand 0x01 (CTAP 2.3 §6.11.1).
 func (a *Authenticator) enableEnterpriseAttestation(*configRequest) error {
-	if a.enterpriseEnabled() {
+	if a.enterpriseEnabled() || a.faulty(enterpriseUnchanged) {
 		return nil
 	}
 	next := a.state.settings
@@ -109,6 +116,9 @@ func (a *Authenticator) enableEnterpriseAttestation(*configRequest) error {
 func (a *Authenticator) toggleAlwaysUV(*configRequest) error {
 	if a.alwaysUV() && a.profile.AlwaysUVStays {
 		return ctap2.StatusOperationDenied
+	}
+	if a.faulty(alwaysUVUnchanged) {
+		return nil
 	}
 	next := a.state.settings
 	next.AlwaysUVToggled = !next.AlwaysUVToggled
@@ -157,13 +167,24 @@ func (a *Authenticator) setMinPINLength(r *configRequest) error {
 	next.MinPINLength = uint(q.length)
 	next.Complexity = next.Complexity || q.complexity
 	if len(q.rpIDs) > 0 {
-		next.RPIDs = q.rpIDs
+		next.RPIDs = a.keptRPIDs(q.rpIDs)
 	}
 	var ch change
 	if err := a.forceChange(&ch, q); err != nil {
 		return err
 	}
 	return a.saveSettings(next, ch)
+}
+
+// keptRPIDs is what becomes of a list of relying parties.
+func (a *Authenticator) keptRPIDs(given []string) []string {
+	switch {
+	case a.faulty(oneRPID):
+		return given[:1]
+	case a.faulty(rpIDsAdded):
+		return slices.Concat(a.state.settings.RPIDs, given)
+	}
+	return given
 }
 
 func (a *Authenticator) parseMinPIN(f *fields) (minPINRequest, error) {
@@ -188,9 +209,11 @@ func (a *Authenticator) checkMinPIN(q minPINRequest) error {
 	switch {
 	case len(q.rpIDs) > 0 && !tells:
 		return ctap2.StatusInvalidParameter
-	case q.length < uint64(a.minPINLength()) || q.length > uint64(longest):
+	case q.forceChange && !a.pinSet() && a.faulty(noPINFirst):
+		return ctap2.StatusPINNotSet
+	case q.length < uint64(a.minPINLength()) && !a.faulty(minPINLowered), q.length > uint64(longest):
 		return ctap2.StatusPINPolicyViolation
-	case q.forceChange && !a.pinSet():
+	case q.forceChange && !a.pinSet() && !a.faulty(forceWithoutPIN):
 		return ctap2.StatusPINNotSet
 	case len(q.rpIDs) > a.profile.PIN.MaxRPIDs:
 		return ctap2.StatusKeyStoreFull
@@ -203,7 +226,7 @@ func (a *Authenticator) checkMinPIN(q minPINRequest) error {
 // end then.
 func (a *Authenticator) forceChange(ch *change, q minPINRequest) error {
 	pin := a.state.pin
-	breaks := uint64(pin.Length) < q.length || q.complexity && !pin.Complex
+	breaks := uint64(pin.Length) < q.length && !a.faulty(forceChangeMissed) || q.complexity && !pin.Complex
 	if !a.pinSet() || !q.forceChange && !breaks {
 		return nil
 	}

@@ -145,7 +145,7 @@ func (a *Authenticator) bioGate(r *bioRequest, sub bioSubcommand) error {
 	if !sub.authorized {
 		return nil
 	}
-	if len(r.name) > a.profile.UV.MaxFingerName {
+	if len(r.name) > a.profile.UV.MaxFingerName && !a.faulty(fingerNameUnlimited) {
 		return ctap2.StatusInvalidLength
 	}
 	_, err := a.authorize(r.auth, ctap2.PermissionBioEnrollment, r.prototype,
@@ -179,7 +179,7 @@ func (a *Authenticator) sensorInfo(*call, *bioRequest) (any, error) {
 
 // enumerateFingers is subcommand 0x04, enumerateEnrollments.
 func (a *Authenticator) enumerateFingers(*call, *bioRequest) (any, error) {
-	if !a.fingersEnrolled() {
+	if !a.fingersEnrolled() && !a.faulty(bioEmptyOK) {
 		return nil, ctap2.StatusInvalidOption
 	}
 	r := &bioResponse{}
@@ -208,6 +208,9 @@ func (a *Authenticator) removeFinger(_ *call, r *bioRequest) (any, error) {
 	f := a.state.template(r.templateID)
 	if f == nil {
 		return nil, ctap2.StatusInvalidOption
+	}
+	if a.faulty(fingerKept) {
+		return nil, nil
 	}
 	var ch change
 	ch.delete(fingerName(f.id))

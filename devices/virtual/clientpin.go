@@ -112,12 +112,12 @@ func (a *Authenticator) require(r *pinRequest, keys ...any) error {
 
 // getPINRetries is subcommand 0x01 (CTAP 2.3 §6.5.5.2). It needs no protocol.
 func (a *Authenticator) getPINRetries(_ *call, r *pinRequest) (any, error) {
-	if r.fields.has(cpProtocol) {
-		if err := a.checkProtocol(r.protocol); err != nil {
+	if r.fields.has(cpProtocol) || a.faulty(retriesProtocol) {
+		if err := a.require(r); err != nil {
 			return nil, err
 		}
 	}
-	blocked := a.volatile.mismatches >= maxPINMismatches
+	blocked := a.authBlocked()
 	return &pinResponse{Retries: &a.state.pin.Retries, PowerCycleState: &blocked}, nil
 }
 
@@ -139,7 +139,7 @@ func (a *Authenticator) setPIN(_ *call, r *pinRequest) (any, error) {
 	if err := a.require(r, cpKeyAgreement, cpNewEnc, cpParam); err != nil {
 		return nil, err
 	}
-	if a.pinSet() {
+	if a.pinSet() && !a.faulty(pinSetTwice) {
 		return nil, ctap2.StatusPINAuthInvalid
 	}
 	secret, err := a.decapsulate(pinuv.Protocol(r.protocol), r.platform)
@@ -183,10 +183,10 @@ func (a *Authenticator) changePIN(_ *call, r *pinRequest) (any, error) {
 func (a *Authenticator) replacePIN(secret *pinuv.Secret, newPINEnc []byte) error {
 	pin, err := a.newPIN(secret, newPINEnc)
 	if err != nil {
-		return err
+		return a.refusedPIN(err)
 	}
 	old := a.state.pin
-	if old.ForceChange && slices.Equal(pin.Hash, old.Hash) {
+	if old.ForceChange && slices.Equal(pin.Hash, old.Hash) && !a.faulty(forceChangeSame) {
 		return ctap2.StatusPINPolicyViolation
 	}
 	var ch change
@@ -199,7 +199,9 @@ func (a *Authenticator) replacePIN(secret *pinuv.Secret, newPINEnc []byte) error
 	}
 	a.state.pin = pin
 	clear(old.Hash)
-	a.volatile.token.stop()
+	if !a.faulty(pinChangeKeepsToken) {
+		a.volatile.token.stop()
+	}
 	return nil
 }
 

@@ -12,7 +12,7 @@ func (a *Authenticator) getPINToken(_ *call, r *pinRequest) (any, error) {
 	if err := a.require(r, cpKeyAgreement, cpHashEnc); err != nil {
 		return nil, err
 	}
-	if r.fields.has(cpPermissions) || r.fields.has(cpRPID) {
+	if (r.fields.has(cpPermissions) || r.fields.has(cpRPID)) && !a.faulty(legacyPermissions) {
 		return nil, ctap2.StatusInvalidParameter
 	}
 	secret, err := a.secretForPIN(r, ctap2.StatusPINInvalid)
@@ -26,6 +26,9 @@ func (a *Authenticator) getPINToken(_ *call, r *pinRequest) (any, error) {
 	fresh := token{legacy: true}
 	if a.profile.mcGaByPIN() {
 		fresh.permissions = forRP
+	}
+	if a.faulty(legacyManages) {
+		fresh.permissions = defined()
 	}
 	return tokenResponse(a.issueToken(secret, fresh))
 }
@@ -88,7 +91,7 @@ func (a *Authenticator) secretForPIN(r *pinRequest, mustChange ctap2.Status) (*p
 		return nil, err
 	}
 	err = a.tryPIN(secret, r.pinHashEnc)
-	if err == nil && a.state.pin.ForceChange {
+	if err == nil && a.state.pin.ForceChange && !a.faulty(forceChangeIgnored) {
 		err = mustChange
 	}
 	if err != nil {

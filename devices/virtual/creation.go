@@ -65,19 +65,20 @@ func (r *creationRequest) rk() bool { return is(r.options.rk, true) }
 func (a *Authenticator) parseCreation(m members) (*creationRequest, error) {
 	f := newFields(m).require(mcClientDataHash, mcRP, mcUser, mcPubKeyCredParams)
 	r := &creationRequest{
-		clientDataHash: f.clientDataHash(mcClientDataHash),
+		clientDataHash: a.clientDataHash(f, mcClientDataHash),
 		rp:             f.rp(mcRP),
 		user:           f.user(mcUser),
 		params:         f.array(mcPubKeyCredParams),
-		exclude:        f.descriptors(mcExcludeList, a.profile.MaxListLength),
+		exclude:        f.descriptors(mcExcludeList, a.listLimit()),
 		options:        f.options(mcOptions),
 		auth:           f.pinAuth(mcPinUVAuthParam, mcPinUVAuthProtocol),
 		enterprise:     f.optionalUint(mcEnterprise),
 	}
-	if a.profile.choosesFormat() {
+	if a.profile.choosesFormat() && !a.faulty(formatIgnored) {
 		r.formats = f.texts(mcFormats)
 	}
 	r.readExtensions(a.profile, f)
+	a.pickyCreation(r, f)
 	return r, f.err
 }
 

@@ -12,6 +12,10 @@ func readCredBlob(r *creationRequest, inputs *fields) {
 // discoverable: another has no place for it.
 func prepareCredBlob(m *making) error {
 	blob := m.req.inputs.credBlob
+	if most := m.key.profile.MaxCredBlob; len(blob) > most && m.key.faulty(blobCut) {
+		blob = blob[:most]
+	}
+	m.blobStored = m.key.faulty(blobUnstored)
 	if m.credential.discoverable && len(blob) <= m.key.profile.MaxCredBlob {
 		m.credential.credBlob = blob
 		m.blobStored = true

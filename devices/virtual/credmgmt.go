@@ -141,17 +141,25 @@ func (a *Authenticator) credGate(r *credRequest, sub credSubcommand) (err error)
 		return err
 	}
 	message := [][]byte{{byte(r.subcommand)}, r.raw}
-	if sub.reads && a.verifyPersistent(r.auth, message...) {
+	if (sub.reads || a.faulty(persistentWrites)) && a.verifyPersistent(r.auth, message...) {
 		return nil
 	}
 	r.token, err = a.authorize(r.auth, ctap2.PermissionCredentialManagement, r.prototype, message...)
 	return err
 }
 
+// bound is the relying party that the request's token is bound to, or nil.
+func (r *credRequest) bound() *string {
+	if r.token == nil {
+		return nil
+	}
+	return r.token.rpID
+}
+
 // readsAll refuses what looks at all relying parties to a token that is bound to
 // one.
-func (r *credRequest) readsAll() error {
-	if r.token != nil && r.token.rpID != nil {
+func (a *Authenticator) readsAll(r *credRequest) error {
+	if r.bound() != nil && !a.faulty(boundReads) {
 		return ctap2.StatusPINAuthInvalid
 	}
 	return nil
@@ -159,8 +167,11 @@ func (r *credRequest) readsAll() error {
 
 // credsMetadata is subcommand 0x01, getCredsMetadata.
 func (a *Authenticator) credsMetadata(r *credRequest) (any, error) {
-	if err := r.readsAll(); err != nil {
+	if err := a.readsAll(r); err != nil {
 		return nil, err
+	}
+	if a.faulty(metadataEmpty) && len(a.state.credentials.byID) == 0 {
+		return nil, ctap2.StatusNoCredentials
 	}
 	existing, remaining := len(a.state.credentials.byID), a.room()
 	return &credResponse{Existing: &existing, Remaining: &remaining}, nil
@@ -174,7 +185,7 @@ func (a *Authenticator) named(r *credRequest) (*credential, error) {
 	if r.credential.Type == publicKeyType {
 		c = a.state.credentials.byID[string(r.credential.ID)]
 	}
-	bound := r.token.rpID
+	bound := r.bound()
 	switch {
 	case bound != nil && (c == nil || c.rp.ID != *bound):
 		return nil, ctap2.StatusPINAuthInvalid
@@ -187,8 +198,11 @@ func (a *Authenticator) named(r *credRequest) (*credential, error) {
 // removeCredential is subcommand 0x06, deleteCredential.
 func (a *Authenticator) removeCredential(r *credRequest) (any, error) {
 	c, err := a.named(r)
-	if err != nil {
+	if err != nil || a.faulty(deleteForgets) {
 		return nil, err
+	}
+	if a.faulty(deleteFirst) {
+		c = a.state.credentials.byRP[c.rpIDHash][0]
 	}
 	var ch change
 	a.deleteCredential(&ch, c)
@@ -206,8 +220,11 @@ func (a *Authenticator) updateUser(r *credRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(c.user.ID, r.user.ID) {
+	if !slices.Equal(c.user.ID, r.user.ID) && !a.faulty(userIDUnchecked) {
 		return nil, ctap2.StatusInvalidParameter
+	}
+	if a.faulty(namesKept) {
+		r.user.Name, r.user.DisplayName = or(r.user.Name, c.user.Name), or(r.user.DisplayName, c.user.DisplayName)
 	}
 	updated := *c
 	updated.user = r.user

@@ -22,7 +22,7 @@ func rpHash(id string) []byte {
 
 // shelf is a key with a PIN and credentials: one and two at example.com, three
 // at other.example.
-func shelf(t *testing.T, changes ...func(*virtual.Config)) (r *rig, one, two made) {
+func shelf(t testing.TB, changes ...func(*virtual.Config)) (r *rig, one, two made) {
 	t.Helper()
 	r = newRig(t, changes...)
 	one = r.make(discoverable("one").with(m{2: s{"id": rpID, "name": "Example"}, 6: s{"credProtect": 2, "largeBlobKey": true, "thirdPartyPayment": true}}))

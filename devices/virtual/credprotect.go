@@ -21,6 +21,12 @@ func readCredProtect(r *creationRequest, inputs *fields) {
 // standard names no status for one that is not defined.
 func prepareCredProtect(m *making) error {
 	level := *m.req.inputs.protect
+	if (level < protectOptional || level > protectRequired) && m.key.faulty(protectAny) {
+		level = protectOptional
+	}
+	if m.key.faulty(protectRaised) {
+		level = protectRequired
+	}
 	if level < protectOptional || level > protectRequired {
 		return or(m.key.profile.Choices.CredProtect, ctap2.StatusInvalidOption)
 	}

@@ -19,7 +19,7 @@ type enrolment struct {
 // takes the first sample.
 func (a *Authenticator) enrollBegin(c *call, r *bioRequest) (any, error) {
 	a.volatile.enrolment = nil
-	if len(a.state.fingers) >= a.profile.UV.Fingers {
+	if len(a.state.fingers) >= a.profile.UV.Fingers && !a.faulty(fingersUnlimited) {
 		return nil, ctap2.StatusFPDatabaseFull
 	}
 	id, err := a.newTemplateID()
@@ -57,7 +57,9 @@ func (a *Authenticator) enrollCaptureNext(c *call, r *bioRequest) (any, error) {
 
 // enrollCancel is subcommand 0x03, cancelCurrentEnrollment.
 func (a *Authenticator) enrollCancel(*call, *bioRequest) (any, error) {
-	a.volatile.enrolment = nil
+	if !a.faulty(bioCancelIgnored) {
+		a.volatile.enrolment = nil
+	}
 	return nil, nil
 }
 
@@ -68,13 +70,20 @@ func (a *Authenticator) capture(c *call, r *bioRequest, e *enrolment) (*bioRespo
 	if err != nil {
 		return nil, err
 	}
+	if s.Finger == "" && a.faulty(sampleTimeoutError) {
+		return nil, ctap2.StatusUserActionTimeout
+	}
 	status := a.judge(s, e)
 	if status == SampleGood {
 		if err := a.accept(e, s.Finger); err != nil {
 			return nil, err
 		}
 	}
-	return &bioResponse{SampleStatus: &status, Remaining: &e.remaining}, nil
+	remaining := e.remaining
+	if a.faulty(remainingSamples) {
+		remaining++
+	}
+	return &bioResponse{SampleStatus: &status, Remaining: &remaining}, nil
 }
 
 // judge tells what the enrolment thinks of a sample.
@@ -84,7 +93,7 @@ func (a *Authenticator) judge(s Sample, e *enrolment) SampleStatus {
 		return SampleNoUserActivity
 	case s.Status != SampleGood:
 		return s.Status
-	case e.finger != "" && e.finger != s.Finger:
+	case e.finger != "" && e.finger != s.Finger && !a.faulty(fingersMerged):
 		return SampleMergeFailure
 	case a.state.fingerOf(s.Finger) != nil:
 		return SampleExists

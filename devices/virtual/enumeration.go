@@ -21,7 +21,7 @@ type enumeration struct {
 // forgetEnumeration ends what is being listed, unless the subcommand is the one
 // that goes on with it.
 func (a *Authenticator) forgetEnumeration(next uint64) {
-	if e := a.volatile.enumeration; e != nil && e.continues != next {
+	if e := a.volatile.enumeration; e != nil && e.continues != next && !a.faulty(enumerationSurvives) {
 		a.volatile.enumeration = nil
 	}
 }
@@ -53,17 +53,31 @@ func (a *Authenticator) enumerationExpired(e *enumeration) bool {
 // enumerateRPs is subcommand 0x02, enumerateRPsBegin. Relying parties come in
 // the order of their oldest credentials.
 func (a *Authenticator) enumerateRPs(r *credRequest) (any, error) {
-	if err := r.readsAll(); err != nil {
+	if err := a.readsAll(r); err != nil {
 		return nil, err
 	}
 	list := a.state.credentials.relyingParties()
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0 && a.faulty(emptyListOK):
+		return &credResponse{}, nil
+	case len(list) == 0:
 		return nil, ctap2.StatusNoCredentials
 	}
-	a.enumerate(r, cmNextRP, list)
 	answer := rpResponse(list[0])
-	answer.TotalRPs = len(list)
+	answer.TotalRPs = a.total(totalRPs, list)
+	if a.faulty(lastRPLost) && len(list) > 1 {
+		list = list[:len(list)-1]
+	}
+	a.enumerate(r, cmNextRP, list)
 	return answer, nil
+}
+
+// total is how many there are to list.
+func (a *Authenticator) total(fault FaultID, list []*credential) int {
+	if a.faulty(fault) {
+		return len(list) + 1
+	}
+	return len(list)
 }
 
 // nextRP is subcommand 0x03, enumerateRPsGetNextRP.
@@ -108,7 +122,7 @@ func (a *Authenticator) enumerateCredentials(r *credRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer.Total = len(list)
+	answer.Total = a.total(totalCredentials, list)
 	return answer, nil
 }
 
@@ -119,7 +133,7 @@ func (a *Authenticator) readsOne(r *credRequest, list []*credential) error {
 		len(list) > 0 && list[0].rp.ID == *r.token.rpID {
 		return nil
 	}
-	return r.readsAll()
+	return a.readsAll(r)
 }
 
 // nextCredential is subcommand 0x05, enumerateCredentialsGetNextCredential.
@@ -150,6 +164,12 @@ func (a *Authenticator) credentialResponse(c *credential) (*credResponse, error)
 	}
 	if a.profile.extension(extThirdPartyPayment) {
 		r.Payment = &c.payment
+	}
+	if a.faulty(protectShown) {
+		r.CredProtect = protectOptional
+	}
+	if a.faulty(blobKeyHidden) {
+		r.LargeBlobKey = nil
 	}
 	return r, nil
 }

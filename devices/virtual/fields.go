@@ -26,14 +26,18 @@ type members map[any]wire.Raw
 
 // parseBody takes the parameters of a command apart. They are one canonical map
 // (CTAP 2.3 §8), or nothing, which is the same as an empty map.
-func parseBody(body []byte) (members, error) {
+func (a *Authenticator) parseBody(body []byte) (members, error) {
 	if len(body) == 0 {
 		return members{}, nil
 	}
-	if wire.Canonical(body) != nil {
+	if body = a.forgiven(body); wire.Canonical(body) != nil && !a.tolerates(body) {
 		return nil, ctap2.StatusInvalidCBOR
 	}
-	return parseMap(body)
+	m, err := parseMap(body)
+	if err == nil && a.faulty(unknownMemberRefused) && m.hasUnknown() {
+		return nil, ctap2.StatusInvalidCBOR
+	}
+	return m, err
 }
 
 // parseMap takes apart a map of a body that is known to be canonical.

@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -46,8 +47,8 @@ func (a *Authenticator) parseAssertion(m members) (*assertionRequest, error) {
 	f := newFields(m).require(gaRPID, gaClientDataHash)
 	r := &assertionRequest{
 		rpID:           f.rpID(gaRPID),
-		clientDataHash: f.clientDataHash(gaClientDataHash),
-		allow:          f.descriptors(gaAllowList, a.profile.MaxListLength),
+		clientDataHash: a.clientDataHash(f, gaClientDataHash),
+		allow:          f.descriptors(gaAllowList, a.listLimit()),
 		options:        f.options(gaOptions),
 		auth:           f.pinAuth(gaPinUVAuthParam, gaPinUVAuthProtocol),
 	}
@@ -59,13 +60,14 @@ func (a *Authenticator) parseAssertion(m members) (*assertionRequest, error) {
 		}
 	}
 	f.inherit(inputs)
+	a.pickyAssertion(r, f)
 	return r, f.err
 }
 
 // assertionResponse is the answer of authenticatorGetAssertion and
 // authenticatorGetNextAssertion.
 type assertionResponse struct {
-	Credential   descriptor          `cbor:"1,keyasint"`
+	Credential   *descriptor         `cbor:"1,keyasint,omitempty"`
 	AuthData     []byte              `cbor:"2,keyasint"`
 	Signature    []byte              `cbor:"3,keyasint"`
 	User         *userEntity         `cbor:"4,keyasint,omitempty"`
@@ -155,7 +157,7 @@ func (s *assertions) options() error {
 	switch {
 	case s.wantUV && !s.key.uvConfigured():
 		return s.key.profile.noBuiltInUV()
-	case o.rk != nil:
+	case o.rk != nil && !s.key.faulty(rkAccepted):
 		return ctap2.StatusUnsupportedOption
 	}
 	s.up = !is(o.up, false)
@@ -165,7 +167,7 @@ func (s *assertions) options() error {
 // alwaysUV is for requests with user presence only, so that platforms can still
 // look for credentials in silence.
 func (s *assertions) alwaysUV() error {
-	if !s.up {
+	if !s.up || s.key.faulty(alwaysUVSkipped) {
 		return nil
 	}
 	return s.key.forceUV(s.req.auth, &s.wantUV)
@@ -173,6 +175,10 @@ func (s *assertions) alwaysUV() error {
 
 // verify checks the pinUvAuthParam, or the user by built-in means.
 func (s *assertions) verify() (err error) {
+	if s.req.auth.given && s.key.faulty(assertParamUnchecked) {
+		s.uv = true
+		return nil
+	}
 	if s.wantUV {
 		err := s.key.builtInUV(s.call, true)
 		s.uv, s.evident = err == nil, err == nil
@@ -186,7 +192,10 @@ func (s *assertions) verify() (err error) {
 // locate finds the credentials that may answer.
 func (s *assertions) locate() error {
 	if len(s.req.allow) == 0 {
-		s.credentials = s.key.state.credentials.visible(s.rpIDHash, s.uv)
+		s.credentials = s.key.state.credentials.visible(s.rpIDHash, s.uv || s.key.faulty(protect2As1))
+		if s.key.faulty(oldestFirst) {
+			slices.Reverse(s.credentials)
+		}
 	} else {
 		s.credentials = s.allowed()
 	}
@@ -201,7 +210,10 @@ func (s *assertions) locate() error {
 func (s *assertions) allowed() (list []*credential) {
 	for _, d := range s.req.allow {
 		c := s.key.find(d, s.rpIDHash)
-		if c == nil || !c.visible(s.uv, true) {
+		if c == nil && s.key.faulty(assertOtherRP) {
+			c = s.key.state.credentials.byID[string(d.ID)]
+		}
+		if c == nil || !c.visible(s.uv || s.key.faulty(protect3As2), true) {
 			continue
 		}
 		list = append(list, c)
@@ -225,10 +237,10 @@ func (s *assertions) none() error {
 // presence asks for a touch, which uses the token up. A request with up=false
 // leaves both alone.
 func (s *assertions) presence() error {
-	if !s.up {
+	if !s.up && !s.key.faulty(silentTouch) {
 		return nil
 	}
-	return s.key.userPresence(s.call, s.evident)
+	return s.key.userPresence(s.call, s.evident || s.key.faulty(assertNoTouch))
 }
 
 func (s *assertions) openInputs() error {
@@ -247,6 +259,9 @@ func (s *assertions) openInputs() error {
 // request if there is more than one answer.
 func (s *assertions) first() (any, error) {
 	answer, err := s.answer()
+	if err == nil && s.key.faulty(countAlways) {
+		answer.Count = 1
+	}
 	if err != nil || len(s.credentials) == 1 {
 		s.wipe()
 		return answer, err
@@ -261,6 +276,9 @@ func (s *assertions) first() (any, error) {
 // before it is given out.
 func (s *assertions) answer() (*assertionResponse, error) {
 	c := s.credentials[s.next]
+	if s.key.faulty(nextRepeats) {
+		c = s.credentials[0]
+	}
 	count, err := s.key.nextCount(c)
 	if err != nil {
 		return nil, err
@@ -295,18 +313,22 @@ func (s *assertions) sign(c *credential, count uint32) (*assertionResponse, erro
 	if err != nil {
 		return nil, err
 	}
-	authData, err := authdata.Data{
-		RPIDHash: s.rpIDHash, Flags: flags(s.up, s.uv), SignCount: count, Extensions: extensions,
-	}.Bytes()
+	authData, err := s.key.authData(authdata.Data{
+		RPIDHash: s.rpIDHash, Flags: s.flags(), SignCount: count, Extensions: extensions,
+	})
 	if err != nil {
 		return nil, err
 	}
-	sig, err := s.key.sign(c, append(authData[:len(authData):len(authData)], s.req.clientDataHash...))
+	message := append(authData[:len(authData):len(authData)], s.req.clientDataHash...)
+	if s.key.faulty(signatureHalf) {
+		message = authData
+	}
+	sig, err := s.key.sign(c, message)
 	if err != nil {
 		return nil, err
 	}
 	return &assertionResponse{
-		Credential:   descriptor{ID: c.id, Type: publicKeyType},
+		Credential:   s.named(c),
 		AuthData:     authData,
 		Signature:    sig,
 		User:         s.user(c),
@@ -315,13 +337,27 @@ func (s *assertions) sign(c *credential, count uint32) (*assertionResponse, erro
 	}, nil
 }
 
+// flags are those of the authenticator data.
+func (s *assertions) flags() authdata.Flags {
+	forgotten := s.next > 0 && s.key.faulty(nextFlags)
+	return flags(s.up || s.key.faulty(silentUPFlag), s.uv && !forgotten || s.key.faulty(assertUVFlag))
+}
+
+// named says which credential it is.
+func (s *assertions) named(c *credential) *descriptor {
+	if s.key.faulty(credentialMissing) {
+		return nil
+	}
+	return &descriptor{ID: c.id, Type: publicKeyType}
+}
+
 // user says whose discoverable credential it is. Names are told only when the
 // user was verified, and only to tell several accounts apart.
 func (s *assertions) user(c *credential) *userEntity {
-	if !c.discoverable {
+	if !c.discoverable || s.key.faulty(userMissing) {
 		return nil
 	}
-	if !s.uv || len(s.credentials) == 1 {
+	if !s.uv && !s.key.faulty(namesUnverified) || len(s.credentials) == 1 {
 		return &userEntity{ID: c.user.ID}
 	}
 	return &c.user

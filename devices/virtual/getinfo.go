@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
 // infoMember is one member of the answer of authenticatorGetInfo. Its value is
@@ -56,20 +57,37 @@ var infoMembers = []infoMember{
 // Members of versions later than CTAP 2.0 are there whatever versions the key
 // claims, as they are on shipped keys.
 func (a *Authenticator) getInfo(*call) (any, error) {
-	info := map[uint64]any{}
+	var items []wire.Raw
 	for _, m := range infoMembers {
 		if slices.Contains(a.profile.Silent, m.number) {
 			continue
 		}
-		switch v := m.value(a).(type) {
+		switch v := a.misinform(m.number, m.value(a)).(type) {
 		case nil:
 		case error:
 			return nil, v
 		default:
-			info[m.number] = v
+			pair, err := encodePair(m.number, v)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, pair...)
 		}
 	}
-	return info, nil
+	return a.misencode(items), nil
+}
+
+// encodePair encodes a key and a value of a map. What is encoded stays as it is.
+func encodePair(key, value any) ([]wire.Raw, error) {
+	k, err := wire.Encode(key)
+	if err != nil {
+		return nil, err
+	}
+	if raw, ok := value.(wire.Raw); ok {
+		return []wire.Raw{k, raw}, nil
+	}
+	v, err := wire.Encode(value)
+	return []wire.Raw{k, v}, err
 }
 
 // nonEmpty is the list, or no member when there is nothing on it.
@@ -98,7 +116,7 @@ func when(has bool, v any) any {
 
 // infoVersions leaves U2F_V2 out while alwaysUv keeps CTAP1 from working.
 func (a *Authenticator) infoVersions() []string {
-	if a.u2fEnabled() {
+	if a.u2fEnabled() || a.faulty(infoU2FStays) {
 		return a.profile.Versions
 	}
 	return slices.DeleteFunc(slices.Clone(a.profile.Versions), func(v string) bool { return v == versionU2F })
@@ -140,7 +158,24 @@ func (a *Authenticator) infoOptions() any {
 			options[id] = now(a)
 		}
 	}
-	return options
+	return inOrder(options, a.profile.OptionOrder)
+}
+
+// inOrder is the options in the order of their IDs, or in canonical order when
+// that is none.
+func inOrder(options map[string]bool, ids []string) any {
+	if len(ids) == 0 {
+		return options
+	}
+	var items []wire.Raw
+	for _, id := range ids {
+		pair, err := encodePair(id, options[id])
+		if err != nil {
+			return err
+		}
+		items = append(items, pair...)
+	}
+	return wire.Map(items...)
 }
 
 // algorithmInfo is a PublicKeyCredentialParameters.

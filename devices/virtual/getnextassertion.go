@@ -13,12 +13,18 @@ import (
 // the state.
 func (a *Authenticator) getNextAssertion(*call) (any, error) {
 	s := a.volatile.next
-	if s == nil || s.expired() {
+	if s == nil || s.expired() && !a.faulty(nextForever) {
 		a.forgetAssertions()
+		if a.faulty(nextResetsRetries) {
+			a.state.pin.Retries = a.profile.PIN.Retries
+		}
 		return nil, ctap2.StatusNotAllowed
 	}
 	answer, err := s.answer()
-	if s.next == len(s.credentials) {
+	switch {
+	case s.next == len(s.credentials) && a.faulty(nextOneMore):
+		s.next--
+	case s.next == len(s.credentials):
 		a.forgetAssertions()
 	}
 	return answer, err

@@ -6,6 +6,7 @@ import "context"
 // transports go by whether there is U2F(ctx, apdu) and Wink().
 type Handler interface {
 	Message(ctx context.Context, msg []byte, keepalive func(status byte)) []byte
+	CBOR() bool
 	PowerCycle()
 	Deselect()
 }
@@ -58,6 +59,10 @@ func (p *Profile) Capabilities() (caps byte) {
 	}
 	return caps
 }
+
+// CBOR tells whether the key has CTAP2, whatever it says in its answer to
+// CTAPHID_INIT.
+func (a *Authenticator) CBOR() bool { return a.profile.ctap2() }
 
 // Wink shows the user which key this is (CTAPHID_WINK).
 func (a *Authenticator) Wink() { a.cfg.OnWink() }

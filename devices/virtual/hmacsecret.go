@@ -111,8 +111,15 @@ func getHMACSecret(s *assertions, c *credential) (any, error) {
 
 // hmacOutput is the credential's answer to the salts, encrypted.
 func (a *Authenticator) hmacOutput(salts *hmacSalts, c *credential, uv bool) (any, error) {
-	credRandom := a.state.secrets.credRandom(c, uv)
+	of := c.id
+	if a.faulty(secretOneForAll) {
+		of = nil
+	}
+	credRandom := a.state.secrets.credRandom(of, uv && !a.faulty(secretOneForUV))
 	defer clear(credRandom)
+	if a.faulty(secondAsFirst) && len(salts.salts) > saltSize {
+		copy(salts.salts[saltSize:], salts.salts)
+	}
 	return salts.output(a.cfg.Rand, credRandom)
 }
 
@@ -121,14 +128,14 @@ func (a *Authenticator) openSalts(r *hmacRequest, up bool) (*hmacSalts, error) {
 	if err := a.checkSaltProtocol(r); err != nil {
 		return nil, err
 	}
-	if !up {
+	if !up && !a.faulty(saltSilent) {
 		return nil, ctap2.StatusUnsupportedOption
 	}
 	secret, err := a.decapsulate(pinuv.Protocol(r.protocol), r.platform)
 	if err != nil {
 		return nil, err
 	}
-	if !secret.Verify(r.saltAuth, r.saltEnc) {
+	if !secret.Verify(r.saltAuth, r.saltEnc) && !a.faulty(saltUnchecked) {
 		secret.Wipe()
 		return nil, ctap2.StatusPINAuthInvalid
 	}
@@ -144,6 +151,9 @@ func (a *Authenticator) openSalts(r *hmacRequest, up bool) (*hmacSalts, error) {
 // checkSaltProtocol tells apart a protocol that is asked for from protocol one,
 // which an absent member stands for.
 func (a *Authenticator) checkSaltProtocol(r *hmacRequest) error {
+	if r.protocolGiven && a.faulty(saltProtocol) {
+		return ctap2.StatusMissingParameter
+	}
 	err := a.checkProtocol(r.protocol)
 	if err != nil && !r.protocolGiven {
 		return ctap2.StatusPINAuthInvalid
@@ -170,10 +180,10 @@ func hmacOutputs(credRandom, salts []byte) []byte {
 	return out
 }
 
-// credRandom is the secret of a credential, with or without user verification.
-func (s *secrets) credRandom(c *credential, uv bool) []byte {
+// credRandom is the secret of the credential with that ID, with or without user verification.
+func (s *secrets) credRandom(id []byte, uv bool) []byte {
 	if uv {
-		return s.derive(useWithUV, c.id)
+		return s.derive(useWithUV, id)
 	}
-	return s.derive(useWithoutUV, c.id)
+	return s.derive(useWithoutUV, id)
 }

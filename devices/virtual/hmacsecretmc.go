@@ -12,7 +12,7 @@ func readHMACSecretMC(r *creationRequest, inputs *fields) {
 
 // prepareHMACSecretMC wants hmac-secret asked for, too.
 func prepareHMACSecretMC(m *making) (err error) {
-	if !m.req.inputs.hmacSecret {
+	if !m.req.inputs.hmacSecret && !m.key.faulty(mcAlone) {
 		return ctap2.StatusMissingParameter
 	}
 	m.salts, err = m.key.openSalts(m.req.inputs.hmacSecretMC, m.up)

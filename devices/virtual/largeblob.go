@@ -104,7 +104,8 @@ func (s *assertions) readBlob(c *credential) error {
 // and there is room. It is durable together with the counter.
 func (s *assertions) writeBlob(c *credential) bool {
 	b := s.req.inputs.largeBlob.write
-	if !s.mayWrite || len(s.req.allow) != 1 || !c.discoverable || s.key.blobRoom(c) < len(b.data) {
+	named := len(s.req.allow) == 1 || s.key.faulty(blobUnnamed)
+	if !s.mayWrite || !named || !c.discoverable || s.key.blobRoom(c) < len(b.data) {
 		return false
 	}
 	s.change.put(blobName(c.id), blobRecord{Version: recordVersion, Data: b.data, OriginalSize: b.originalSize})

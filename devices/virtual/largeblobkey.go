@@ -1,6 +1,10 @@
 package virtual
 
-import "github.com/touchstone-fido/touchstone/ctap2"
+import (
+	"encoding/binary"
+
+	"github.com/touchstone-fido/touchstone/ctap2"
+)
 
 // extLargeBlobKey is the extension by which platforms get the key of a
 // credential's element of the large-blob array (CTAP 2.3 §12.3).
@@ -15,7 +19,7 @@ func readLargeBlobKey(r *creationRequest, inputs *fields) {
 
 // prepareLargeBlobKey wants true, and a discoverable credential.
 func prepareLargeBlobKey(m *making) error {
-	if !m.req.inputs.largeBlobKey || !m.credential.discoverable {
+	if !m.req.inputs.largeBlobKey || !m.credential.discoverable && !m.key.faulty(blobKeyUnstored) {
 		return ctap2.StatusInvalidOption
 	}
 	m.credential.largeBlobKey = true
@@ -49,6 +53,9 @@ func getLargeBlobKey(s *assertions, c *credential) (any, error) {
 func (a *Authenticator) largeBlobKey(c *credential) []byte {
 	if !c.largeBlobKey {
 		return nil
+	}
+	if a.faulty(blobKeyFresh) {
+		return a.state.secrets.derive(useLargeBlobKey, binary.BigEndian.AppendUint32(nil, a.state.counter))
 	}
 	return a.state.secrets.derive(useLargeBlobKey, c.id)
 }

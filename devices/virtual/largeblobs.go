@@ -105,7 +105,7 @@ func (a *Authenticator) readBlobs(r *blobsRequest) (any, error) {
 		return nil, ctap2.StatusInvalidParameter
 	case *r.get > uint64(a.profile.maxFragment()):
 		return nil, ctap2.StatusInvalidLength
-	case r.offset > size:
+	case r.offset > size, r.offset+*r.get > size && a.faulty(blobReadEnd):
 		return nil, ctap2.StatusInvalidParameter
 	}
 	end := min(size, r.offset+*r.get)
@@ -114,7 +114,7 @@ func (a *Authenticator) readBlobs(r *blobsRequest) (any, error) {
 
 // writeBlobs is set: one fragment, and the array when it is the last.
 func (a *Authenticator) writeBlobs(r *blobsRequest) error {
-	if len(r.set) > a.profile.maxFragment() {
+	if len(r.set) > a.profile.maxFragment() && !a.faulty(blobFragment) {
 		return ctap2.StatusInvalidLength
 	}
 	if err := a.beginFragment(r); err != nil {
@@ -143,7 +143,7 @@ func (a *Authenticator) beginFragment(r *blobsRequest) error {
 	switch {
 	case r.offset > 0 && r.length != nil:
 		return ctap2.StatusInvalidParameter
-	case r.offset > 0 && r.offset != uint64(len(p.array)):
+	case r.offset > 0 && r.offset != uint64(len(p.array)) && !a.faulty(blobSequence):
 		return ctap2.StatusInvalidSeq
 	case r.offset > 0:
 		return nil
@@ -159,7 +159,7 @@ func (a *Authenticator) checkBlobsLength(length *uint64) error {
 	switch {
 	case length == nil:
 		return ctap2.StatusInvalidParameter
-	case *length > MinLargeBlobs && *length > uint64(a.profile.LargeBlobs):
+	case *length > MinLargeBlobs && *length > uint64(a.profile.LargeBlobs) && !a.faulty(blobCapacity):
 		return ctap2.StatusLargeBlobStorageFull
 	case *length < emptyBlobsSize:
 		return ctap2.StatusInvalidParameter
@@ -171,22 +171,30 @@ func (a *Authenticator) checkBlobsLength(length *uint64) error {
 // to get one with.
 func (a *Authenticator) authorizeBlobs(r *blobsRequest) error {
 	switch {
-	case !a.protected() && !a.alwaysUV():
+	case !a.protected() && !a.alwaysUV(), !r.auth.given && a.faulty(blobTokenless):
 		return nil
 	case !r.auth.given:
 		return ctap2.StatusPUATRequired
 	}
 	sum := sha256.Sum256(r.set)
 	head := []byte{byte(ctap2.CommandLargeBlobs), 0}
-	head = binary.LittleEndian.AppendUint32(head, uint32(r.offset))
+	if a.faulty(blobBigEndian) {
+		head = binary.BigEndian.AppendUint32(head, uint32(r.offset))
+	} else {
+		head = binary.LittleEndian.AppendUint32(head, uint32(r.offset))
+	}
 	_, err := a.authorize(r.auth, ctap2.PermissionLargeBlobWrite, false, managementPrefix, head, sum[:])
 	return err
 }
 
 // commitBlobs replaces the array by one that is whole.
 func (a *Authenticator) commitBlobs(array []byte) error {
-	if !blobsIntact(array) {
+	if !blobsIntact(array) && !a.faulty(blobHashUnchecked) {
 		return ctap2.StatusIntegrityFailure
+	}
+	if a.faulty(blobsNotStored) {
+		a.state.blobs = array
+		return nil
 	}
 	var ch change
 	ch.put(blobsName, blobsRecord{Version: recordVersion, Array: array})

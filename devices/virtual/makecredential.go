@@ -95,7 +95,10 @@ func (a *Authenticator) probe(c *call, p pinAuth) error {
 	if !p.probes() {
 		return nil
 	}
-	if err := a.touch(c, ctap2.StatusOperationDenied); err != nil {
+	if a.faulty(probeRefused) {
+		return ctap2.StatusMissingParameter
+	}
+	if err := a.touch(c, ctap2.StatusOperationDenied); err != nil && !a.faulty(probeUntouched) {
 		return err
 	}
 	if a.pinSet() {
@@ -113,10 +116,17 @@ func (m *making) protocol() error { return m.key.checkAuth(m.req.auth) }
 func (m *making) algorithm() error {
 	f := &fields{}
 	f.elements(m.req.params, func(item *fields) {
+		if m.scheme != nil && m.key.faulty(paramsUnchecked) {
+			return
+		}
 		item.require("alg", "type")
 		algorithm, kind := item.integer("alg"), item.text("type")
-		if m.scheme == nil && kind == publicKeyType {
-			m.scheme = m.key.profile.scheme(cose.Algorithm(algorithm))
+		known := m.key.profile.scheme(cose.Algorithm(algorithm))
+		if kind == publicKeyType && (m.scheme == nil || known != nil && m.key.faulty(lastAlgorithm)) {
+			m.scheme = known
+		}
+		if known == nil && m.key.faulty(paramsAllKnown) {
+			item.fail(ctap2.StatusUnsupportedAlgorithm)
 		}
 	})
 	if f.err == nil && m.scheme == nil {
@@ -130,12 +140,15 @@ func (m *making) algorithm() error {
 func (m *making) options() error {
 	o := m.req.options
 	m.wantUV = is(o.uv, true) && !m.req.auth.given
+	if m.key.faulty(uvIgnored) {
+		m.wantUV = m.wantUV && m.key.uvConfigured()
+	}
 	switch {
 	case m.wantUV && !m.key.uvConfigured():
 		return m.key.profile.noBuiltInUV()
 	case o.rk != nil && !m.key.profile.has(optRK), m.req.rk() && !m.key.profile.is(optRK):
 		return ctap2.StatusUnsupportedOption
-	case is(o.up, false):
+	case is(o.up, false) && !m.key.faulty(upFalseAccepted):
 		return ctap2.StatusInvalidOption
 	}
 	return nil
@@ -170,7 +183,7 @@ func (a *Authenticator) unverified(pin bool) ctap2.Status {
 // requireUV refuses to go on without user verification on a protected key,
 // unless the credential is not discoverable and makeCredUvNotRqd is true.
 func (m *making) requireUV() error {
-	exempt := m.key.uvNotRequired() && !m.req.rk()
+	exempt := m.key.uvNotRequired() && !m.req.rk() || m.key.faulty(uvNotDemanded)
 	if m.key.protected() && !m.req.auth.given && !m.wantUV && !exempt {
 		return m.key.unverified(m.key.pinSet())
 	}
@@ -179,6 +192,10 @@ func (m *making) requireUV() error {
 
 // verify checks the pinUvAuthParam, or the user by built-in means.
 func (m *making) verify() (err error) {
+	if m.req.auth.given && m.key.faulty(makeParamUnchecked) {
+		m.uv = true
+		return nil
+	}
 	if m.wantUV {
 		err := m.key.builtInUV(m.call, true)
 		m.uv, m.evident = err == nil, err == nil
@@ -206,7 +223,10 @@ func (a *Authenticator) verifyUser(p pinAuth, hash []byte, permission ctap2.Perm
 // admit to. The user has to touch the key before the platform learns of it, and
 // whether they do makes no difference.
 func (m *making) exclude() error {
-	for _, d := range m.req.exclude {
+	for i, d := range m.req.exclude {
+		if i > 0 && m.key.faulty(excludeFirstOnly) || m.key.faulty(excludeIgnored) {
+			break
+		}
 		if m.excludes(d) {
 			return m.excluded()
 		}
@@ -216,15 +236,18 @@ func (m *making) exclude() error {
 
 func (m *making) excludes(d descriptor) bool {
 	c := m.key.find(d, m.rpIDHash)
+	if c == nil && m.key.faulty(excludeOtherRP) {
+		c = m.key.state.credentials.byID[string(d.ID)]
+	}
 	if c == nil {
 		return false
 	}
 	c.forget()
-	return c.visible(m.uv, true)
+	return c.visible(m.uv || m.key.faulty(excludeProtected), true)
 }
 
 func (m *making) excluded() error {
-	if !m.evident {
+	if !m.evident && !m.key.faulty(excludeSilently) {
 		if err := m.key.touch(m.call, ctap2.StatusOperationDenied); err == ctap2.StatusKeepaliveCancel {
 			return err
 		}
@@ -233,7 +256,7 @@ func (m *making) excluded() error {
 }
 
 func (m *making) presence() error {
-	if err := m.key.userPresence(m.call, m.evident); err != nil {
+	if err := m.key.userPresence(m.call, m.evident || m.key.faulty(makeNoTouch)); err != nil {
 		return err
 	}
 	m.up = true
@@ -244,11 +267,13 @@ func (m *making) presence() error {
 // getAssertion share: evidence that the user is there, which uses the token up.
 func (a *Authenticator) userPresence(c *call, evident bool) error {
 	if !evident {
-		if err := a.touch(c, ctap2.StatusOperationDenied); err != nil {
+		if err := a.touch(c, a.unless(actionTimeout, ctap2.StatusOperationDenied, ctap2.StatusActionTimeout)); err != nil {
 			return err
 		}
 	}
-	a.volatile.token.spend()
+	if !a.faulty(tokenNotSpent) {
+		a.volatile.token.spend()
+	}
 	return nil
 }
 
@@ -258,7 +283,7 @@ func (m *making) prepareExtensions() error {
 		rpIDHash:     m.rpIDHash,
 		scheme:       m.scheme,
 		protect:      m.key.defaultProtection(),
-		discoverable: m.req.rk(),
+		discoverable: m.req.rk() && !m.key.faulty(rkIgnored),
 		rp:           m.req.rp,
 		user:         m.req.user,
 	}
@@ -302,6 +327,9 @@ func (m *making) extensionOutputs() error {
 			return err
 		}
 	}
+	if m.key.faulty(hmacUnasked) {
+		return m.extensions.put(extHMACSecret, true)
+	}
 	return nil
 }
 
@@ -311,13 +339,13 @@ func (m *making) authData(count uint32, aaguid authdata.AAGUID) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	return authdata.Data{
+	return m.key.authData(authdata.Data{
 		RPIDHash:   m.rpIDHash,
-		Flags:      flags(m.up, m.uv),
+		Flags:      flags(m.up, m.uv || m.key.faulty(makeUVFlag)),
 		SignCount:  count,
-		Credential: &authdata.Credential{AAGUID: aaguid, ID: m.credential.id, Key: public},
+		Credential: &authdata.Credential{AAGUID: aaguid, ID: m.credential.id, Key: public, PublicKey: m.key.misshapen(public)},
 		Extensions: m.extensions,
-	}.Bytes()
+	})
 }
 
 func flags(up, uv bool) (f authdata.Flags) {

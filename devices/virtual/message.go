@@ -77,7 +77,7 @@ func (a *Authenticator) Message(ctx context.Context, msg []byte, keepalive func(
 	if err != nil {
 		return a.failure(err)
 	}
-	return slices.Concat([]byte{byte(ctap2.StatusOK)}, body)
+	return a.spoilAnswer(slices.Concat([]byte{byte(ctap2.StatusOK)}, body))
 }
 
 // begin makes the caller the one whose command runs, until end.
@@ -108,7 +108,7 @@ func (a *Authenticator) failure(err error) []byte {
 		status = ctap2.StatusOther
 		a.cfg.OnError(err)
 	}
-	return []byte{byte(status)}
+	return a.spoilAnswer([]byte{byte(status)})
 }
 
 func (a *Authenticator) dispatch(c *call, msg []byte) ([]byte, error) {
@@ -119,15 +119,18 @@ func (a *Authenticator) dispatch(c *call, msg []byte) ([]byte, error) {
 	a.forgetSession(code)
 	cmd, ok := commands[code]
 	if !ok || !cmd.in(a.profile) {
-		return nil, ctap2.StatusInvalidCommand
+		return nil, a.unless(unknownCommand, ctap2.StatusInvalidCommand, ctap2.StatusOther)
 	}
 	var err error
-	if c.params, err = parseBody(msg[1:]); err != nil {
+	if c.params, err = a.parseBody(msg[1:]); err != nil {
 		return nil, err
 	}
 	answer, err := cmd.run(a, c)
 	if err != nil || answer == nil {
 		return nil, err
+	}
+	if raw, ok := answer.(wire.Raw); ok { // encoded by the command itself
+		return raw, nil
 	}
 	return wire.Encode(answer)
 }
@@ -136,7 +139,7 @@ func (a *Authenticator) checkSize(msg []byte) error {
 	switch {
 	case len(msg) == 0:
 		return ctap2.StatusInvalidLength
-	case len(msg) > a.profile.MaxMessage:
+	case len(msg) > a.profile.MaxMessage, len(msg) == a.profile.MaxMessage && a.faulty(messageLimit):
 		return ctap2.StatusRequestTooLarge
 	}
 	return nil
@@ -145,10 +148,10 @@ func (a *Authenticator) checkSize(msg []byte) error {
 // forgetSession ends what stateful commands could go on with, unless the command
 // is one that does. CTAP 2.3 §6.3 and §6.8.3 let every other command do so.
 func (a *Authenticator) forgetSession(next ctap2.Command) {
-	if next != ctap2.CommandGetNextAssertion {
+	if next != ctap2.CommandGetNextAssertion && !a.faulty(nextSurvives) {
 		a.forgetAssertions()
 	}
-	if next != ctap2.CommandCredentialManagement && next != ctap2.CommandCredManagementPre {
+	if next != ctap2.CommandCredentialManagement && next != ctap2.CommandCredManagementPre && !a.faulty(enumerationSurvives) {
 		a.volatile.enumeration = nil
 	}
 	a.volatile.poll.stop()

@@ -29,7 +29,7 @@ func TestCommandsThatAreNone(t *testing.T) {
 
 // padded is a request with an unknown member that makes the message n bytes
 // long.
-func padded(t *testing.T, request m, n int) []byte {
+func padded(t testing.TB, request m, n int) []byte {
 	t.Helper()
 	const head = 3 // of a byte string of 256 to 65535 bytes
 	size := n - len(message(t, cmdMakeCredential, request)) - 2 - head

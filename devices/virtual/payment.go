@@ -22,5 +22,5 @@ func getPayment(s *assertions, c *credential) (any, error) {
 	if !s.req.inputs.payment {
 		return nil, nil
 	}
-	return c.payment, nil
+	return c.payment || s.key.faulty(paymentAlways), nil
 }

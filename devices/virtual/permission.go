@@ -55,13 +55,13 @@ func (a *Authenticator) permissions(r *pinRequest, byUV bool) (ctap2.Permission,
 	asked := ctap2.Permission(r.permissions) & defined()
 	persistent := asked&ctap2.PermissionPersistentReadOnly != 0
 	switch {
-	case r.permissions == 0:
+	case r.permissions == 0 && !a.faulty(permissionsZero):
 		return 0, ctap2.StatusInvalidParameter
-	case asked&^a.profile.grantable(byUV) != 0:
+	case asked&^a.profile.grantable(byUV) != 0 && !a.faulty(ungrantable):
 		return 0, ctap2.StatusUnauthorizedPermission
 	case persistent && asked != ctap2.PermissionPersistentReadOnly:
 		return 0, ctap2.StatusUnauthorizedPermission
-	case asked&forRP != 0 && !r.fields.has(cpRPID):
+	case asked&forRP != 0 && !r.fields.has(cpRPID) && !a.faulty(tokenNoRPID):
 		return 0, ctap2.StatusMissingParameter
 	}
 	return asked, nil

@@ -26,8 +26,11 @@ func (m *making) makeRoom() (replaced *credential, err error) {
 		return nil, nil
 	}
 	replaced = m.key.state.credentials.ofUser(m.rpIDHash, m.req.user.ID)
-	if replaced == nil && m.key.room() == 0 {
+	if replaced == nil && m.key.room() == 0 && !m.key.faulty(storeNeverFull) {
 		return nil, ctap2.StatusKeyStoreFull
+	}
+	if m.key.faulty(overwriteKept) {
+		return nil, nil
 	}
 	return replaced, nil
 }
@@ -37,7 +40,7 @@ func (m *making) makeRoom() (replaced *credential, err error) {
 func (m *making) persist(count uint32, replaced *credential) error {
 	var ch change
 	m.key.putCount(&ch, m.credential, count)
-	if m.credential.discoverable {
+	if m.credential.discoverable && !m.key.faulty(credentialNotStored) {
 		ch.put(credentialName(m.credential.id), m.credential.record())
 		if err := m.key.refreshStoreState(&ch); err != nil {
 			return err

@@ -52,7 +52,7 @@ func (a *Authenticator) freshPersistent(ch *change) (persistentRecord, error) {
 // newPersistentToken has a change store another persistent token, which ends the
 // one there is.
 func (a *Authenticator) newPersistentToken(ch *change) error {
-	if !a.profile.hasPersistent() {
+	if !a.profile.hasPersistent() || a.faulty(pinChangeKeepsPersistent) {
 		return nil
 	}
 	old, next := a.state.persistent, a.state.persistent
@@ -89,7 +89,7 @@ func (a *Authenticator) verifyPersistent(p pinAuth, message ...[]byte) bool {
 // refreshStoreState has a change give the set of discoverable credentials
 // another name, because the set changes (encCredStoreState).
 func (a *Authenticator) refreshStoreState(ch *change) error {
-	if !a.profile.EncStoreState {
+	if !a.profile.EncStoreState || a.faulty(infoStoreStateStuck) {
 		return nil
 	}
 	next := a.state.persistent
@@ -107,7 +107,11 @@ func (a *Authenticator) encrypted(has bool, label string, plain []byte) any {
 	if !has {
 		return nil
 	}
-	b, err := encryptIdentifier(a.cfg.Rand, a.state.persistent.Token, label, plain)
+	random := a.cfg.Rand
+	if a.faulty(infoIdentifierConstant) {
+		random = zeros{}
+	}
+	b, err := encryptIdentifier(random, a.state.persistent.Token, label, plain)
 	if err != nil {
 		return err
 	}

@@ -19,37 +19,65 @@ const (
 func (a *Authenticator) pinUsable() error {
 	switch {
 	case !a.pinSet():
-		return or(a.profile.Choices.NoPIN, ctap2.StatusPINNotSet)
-	case a.state.pin.Retries == 0:
+		return a.unless(noPINGeneric, or(a.profile.Choices.NoPIN, ctap2.StatusPINNotSet), ctap2.StatusPINInvalid)
+	case a.state.pin.Retries == 0 && !a.faulty(pinBlockedIgnored):
 		return ctap2.StatusPINBlocked
-	case a.volatile.mismatches >= maxPINMismatches:
+	case a.authBlocked() && !a.faulty(pinRightWhileBlocked):
 		return ctap2.StatusPINAuthBlocked
 	}
 	return nil
+}
+
+// authBlocked tells whether there were too many wrong PINs in a row.
+func (a *Authenticator) authBlocked() bool {
+	return a.volatile.mismatches >= maxPINMismatches && !a.faulty(pinNoAuthBlock)
 }
 
 // tryPIN compares the PIN that a platform sends with the one that is set. The
 // attempt is paid for, durably, before the comparison, so that pulling the plug
 // in between gains nothing (CTAP 2.3 §6.5.5.6, §6.5.5.7).
 func (a *Authenticator) tryPIN(secret *pinuv.Secret, pinHashEnc []byte) error {
-	paid := a.state.pin
-	paid.Retries--
-	if err := a.savePIN(paid); err != nil {
+	if err := a.payForPIN(); err != nil {
 		return err
 	}
 	hash, err := secret.Decrypt(pinHashEnc)
 	defer clear(hash)
-	if err != nil || subtle.ConstantTimeCompare(hash, a.state.pin.Hash) != 1 {
+	if err != nil || subtle.ConstantTimeCompare(a.compared(hash), a.compared(a.state.pin.Hash)) != 1 {
 		return a.pinMismatch(secret.Protocol())
 	}
 	a.volatile.mismatches = 0
 	return a.pinAccepted()
 }
 
+// payForPIN takes a try away.
+func (a *Authenticator) payForPIN() error {
+	paid := a.state.pin
+	switch {
+	case a.faulty(pinWrongFree), paid.Retries == 0:
+		return nil
+	case a.faulty(pinRetriesVolatile):
+		a.state.pin.Retries--
+		return nil
+	}
+	paid.Retries--
+	return a.savePIN(paid)
+}
+
+// compared is how much of a PIN's hash is compared.
+func (a *Authenticator) compared(hash []byte) []byte {
+	const part = 8
+	if a.faulty(pinHashPrefix) && len(hash) > part {
+		return hash[:part]
+	}
+	return hash
+}
+
 // pinAccepted gives back all tries, those of built-in user verification too.
 func (a *Authenticator) pinAccepted() error {
 	restored, uv := a.state.pin, a.freshUV()
-	restored.Retries = a.profile.PIN.Retries
+	if !a.faulty(pinNotRestored) {
+		restored.Retries = a.profile.PIN.Retries
+	}
 	var ch change
 	ch.put(pinName, restored)
 	if uv != a.state.uv {
@@ -69,7 +97,7 @@ func (a *Authenticator) pinMismatch(p pinuv.Protocol) error {
 	switch {
 	case a.state.pin.Retries == 0:
 		return a.pinBlocked()
-	case a.volatile.mismatches >= maxPINMismatches:
+	case a.authBlocked():
 		return ctap2.StatusPINAuthBlocked
 	}
 	return ctap2.StatusPINInvalid
@@ -96,10 +124,10 @@ func (a *Authenticator) newPIN(secret *pinuv.Secret, newPINEnc []byte) (pinRecor
 	switch {
 	case err != nil:
 		return pinRecord{}, ctap2.StatusPINAuthInvalid
-	case len(padded) != paddedPINSize:
+	case len(padded) != paddedPINSize && !a.faulty(paddingUnchecked):
 		return pinRecord{}, a.profile.paddingWrong()
 	}
-	pin, err := pinuv.UnpadPIN(padded)
+	pin, err := a.unpad(padded)
 	if err != nil || !a.allowsPIN(pin) {
 		return pinRecord{}, ctap2.StatusPINPolicyViolation
 	}
@@ -116,9 +144,11 @@ func (a *Authenticator) newPIN(secret *pinuv.Secret, newPINEnc []byte) (pinRecor
 // §6.5.1, §7.5).
 func (a *Authenticator) allowsPIN(pin []byte) bool {
 	switch {
+	case a.faults != nil && a.missesPIN(pin):
+		return true
 	case !utf8.Valid(pin), pinuv.CheckNewPIN(pin, a.minPINLength(), a.profile.PIN.MaxLength) != nil:
 		return false
-	case a.complexityRequired():
+	case a.complexityRequired() && !a.faulty(complexityIgnored):
 		return complexPIN(pin)
 	}
 	return true
@@ -141,7 +171,9 @@ func complexPIN(pin []byte) bool {
 // savePIN makes the record the key's, in the store first.
 func (a *Authenticator) savePIN(p pinRecord) error {
 	var ch change
-	ch.put(pinName, p)
+	if !a.faulty(pinNotStored) {
+		ch.put(pinName, p)
+	}
 	if err := a.apply(ch); err != nil {
 		return err
 	}

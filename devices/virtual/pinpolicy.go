@@ -12,10 +12,15 @@ func readMinPINLength(r *creationRequest, inputs *fields) {
 }
 
 func madeMinPINLength(m *making) (any, error) {
-	if !m.req.inputs.minPINLength || !listed(m.req.rp.ID, m.key.informed()) {
+	if !m.req.inputs.minPINLength || !m.learns(minPINToAll) {
 		return nil, nil
 	}
 	return m.key.minPINLength(), nil
+}
+
+// learns tells whether the relying party may learn about the PIN rules.
+func (m *making) learns(fault FaultID) bool {
+	return listed(m.req.rp.ID, m.key.informed()) || m.key.faulty(fault)
 }
 
 func readComplexity(r *creationRequest, inputs *fields) {
@@ -23,7 +28,7 @@ func readComplexity(r *creationRequest, inputs *fields) {
 }
 
 func madeComplexity(m *making) (any, error) {
-	if !m.req.inputs.complexity || !listed(m.req.rp.ID, m.key.informed()) {
+	if !m.req.inputs.complexity || !m.learns(complexityToAll) {
 		return nil, nil
 	}
 	return m.key.complexityRequired(), nil

@@ -55,6 +55,7 @@ type Profile struct {
 	Reset       ResetProfile
 	U2F         U2FProfile
 	HID         HIDProfile
+	NFC         NFCProfile
 	Timers      TimerProfile
 	Field       FieldProfile
 	Choices     Choices
@@ -62,6 +63,12 @@ type Profile struct {
 	// Silent are the numbers of getInfo members that the model does not tell
 	// although it could.
 	Silent []uint64
+	// Unimplemented are those of the Extensions that the model lists and the
+	// software key does not have: it ignores them as any that it does not know.
+	Unimplemented []string
+	// OptionOrder has getInfo give the options in this order, of all of them, and
+	// not in that of canonical CBOR, as some shipped keys do.
+	OptionOrder []string
 }
 
 // CounterPolicy is how signature counters count (WebAuthn L3 §6.1.1).
@@ -109,7 +116,8 @@ type UVProfile struct {
 // AttestationProfile is how a model vouches for new credentials.
 type AttestationProfile struct {
 	Kind Attestation
-	// Formats is attestationFormats, the preferred first: "packed", "fido-u2f".
+	// Formats is attestationFormats, the preferred first: "packed", "fido-u2f",
+	// and "none", which some keys list although it is none to list.
 	// When empty it is not told, attestationFormatsPreference is not known, and
 	// statements are "packed".
 	Formats []string
@@ -146,6 +154,14 @@ type HIDProfile struct {
 	Version      [3]byte // major, minor, build
 	Wink         bool
 	Capabilities *byte // nil: what follows from the profile
+}
+
+// NFCProfile is how the card of a model takes APDUs (§11.3), where it is not as
+// the standard has it.
+type NFCProfile struct {
+	ShortOnly bool // extended lengths are refused with 6700
+	NoCancel  bool // a poll that cancels is refused, as before CTAP 2.3
+	Fetched   bool // every answer to a command with data is offered with 61xx and has to be fetched
 }
 
 // TimerProfile is how long a model waits.
@@ -289,7 +305,7 @@ func (p *Profile) clone() *Profile {
 	c := *p
 	for _, list := range []*[]string{
 		&c.Versions, &c.Extensions, &c.Transports, &c.PIN.RPIDs,
-		&c.Attestation.Formats, &c.Attestation.Enterprise.RPIDs, &c.Reset.Transports,
+		&c.Attestation.Formats, &c.Attestation.Enterprise.RPIDs, &c.Reset.Transports, &c.Unimplemented, &c.OptionOrder,
 	} {
 		*list = slices.Clone(*list)
 	}

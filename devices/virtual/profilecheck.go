@@ -3,6 +3,7 @@ package virtual
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
@@ -51,10 +52,10 @@ var knownOptions = []string{
 	optPersistent, optSetMinPIN, optUVNotRequired, optAlwaysUV, optUVToken,
 }
 
-// check refuses a profile that the key cannot be. Whether the standard allows
+// Check refuses a profile that the key cannot be. Whether the standard allows
 // the combination is not looked at: shipped keys break its rules, and so must a
 // profile be able to.
-func (p *Profile) check() error {
+func (p *Profile) Check() error {
 	for _, check := range []func(*Profile) error{
 		(*Profile).checkNames, (*Profile).checkSizes, (*Profile).checkVerification, (*Profile).checkAttestation,
 	} {
@@ -71,9 +72,9 @@ func (p *Profile) checkNames() error {
 		have, within []string
 	}{
 		{"version", p.Versions, knownVersions},
-		{"extension", p.Extensions, extensionIDs()},
+		{"extension", p.Extensions, append(extensionIDs(), p.Unimplemented...)},
 		{"option", optionIDs(p.Options), knownOptions},
-		{"attestation format", p.Attestation.Formats, []string{formatPacked, formatU2F}},
+		{"attestation format", p.Attestation.Formats, []string{formatPacked, formatU2F, formatNone}},
 	} {
 		for _, name := range list.have {
 			if !slices.Contains(list.within, name) {
@@ -88,6 +89,17 @@ func (p *Profile) checkNames() error {
 	}
 	if len(p.Versions) == 0 {
 		return errors.New("no version")
+	}
+	return p.checkOptionOrder()
+}
+
+// checkOptionOrder wants all options in the order, each once.
+func (p *Profile) checkOptionOrder() error {
+	if len(p.OptionOrder) == 0 {
+		return nil
+	}
+	if !slices.Equal(slices.Sorted(slices.Values(p.OptionOrder)), slices.Sorted(maps.Keys(p.Options))) {
+		return errors.New("the order of options does not have each option once")
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func (a *Authenticator) reset(c *call) (any, error) {
 	if err := a.mayReset(); err != nil {
 		return nil, err
 	}
-	if err := a.resetTouch(c); err != nil {
+	if err := a.resetTouch(c); err != nil && !a.faulty(resetUntouched) {
 		return nil, err
 	}
 	return nil, a.wipe()
@@ -28,9 +28,9 @@ func (a *Authenticator) reset(c *call) (any, error) {
 func (a *Authenticator) mayReset() error {
 	rules := a.profile.Reset
 	switch {
-	case !rules.AnyTime && a.cfg.Now().Sub(a.volatile.poweredUp) > resetWindow:
+	case !rules.AnyTime && a.cfg.Now().Sub(a.volatile.poweredUp) > resetWindow && !a.faulty(resetAnyTime):
 		return ctap2.StatusNotAllowed
-	case len(rules.Transports) > 0 && !slices.Contains(rules.Transports, a.cfg.Transport.String()):
+	case len(rules.Transports) > 0 && !a.faulty(resetTransport) && !slices.Contains(rules.Transports, a.cfg.Transport.String()):
 		return ctap2.StatusOperationDenied
 	}
 	return nil
@@ -42,7 +42,7 @@ func (a *Authenticator) resetTouch(c *call) error {
 		return a.touch(c, ctap2.StatusUserActionTimeout)
 	}
 	decision, err := a.decide(c, ctap2.StatusUserActionTimeout)
-	if err == nil && decision != DecisionHeld {
+	if err == nil && decision != DecisionHeld && !(decision == DecisionGranted && a.faulty(resetShortTouch)) {
 		return ctap2.StatusOperationDenied
 	}
 	return err
@@ -59,13 +59,17 @@ func (a *Authenticator) wipe() error {
 		fresh.settings = settingsRecord{Version: recordVersion, EnterpriseOff: true}
 		ch.put(settingsName, fresh.settings)
 	}
+	inPart := a.leaveAtReset(&ch)
 	if err := a.apply(ch); err != nil {
 		return err
+	}
+	if inPart {
+		return a.resetInPart()
 	}
 	fresh.identity, fresh.u2f, fresh.enterprise = a.state.identity, a.state.u2f, a.state.enterprise
 	a.state.wipe()
 	a.state = fresh
-	a.forgetVolatile()
+	a.forgetAfterReset()
 	return nil
 }
 

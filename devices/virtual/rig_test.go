@@ -12,6 +12,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -84,6 +85,8 @@ type rig struct {
 	touches int      // how often the user was asked
 	states  []byte   // keepalive status codes of the last command
 	heard   []string // every answer so far
+	tape    []exchange
+	now     *time.Time // of a scene
 }
 
 // newRig makes a key in memory, with repeatable randomness and a user who
@@ -142,9 +145,11 @@ func (r *rig) load() {
 func (r *rig) raw(msg []byte) (status byte, body []byte) {
 	r.t.Helper()
 	r.states = nil
+	touches := r.touches
 	answer := r.key.Message(r.ctx, msg, func(status byte) { r.states = append(r.states, status) })
-	checkAnswer(r.t, answer)
 	r.heard = append(r.heard, string(answer))
+	r.tape = append(r.tape, exchange{label: label(msg), touches: r.touches - touches, answer: answer})
+	checkAnswer(r.t, answer)
 	if limit := r.longest(); len(answer) > limit {
 		r.t.Fatalf("answer of %d bytes", len(answer))
 	}
@@ -281,9 +286,15 @@ const (
 
 func parseAuthData(t testing.TB, body map[any]any) authData {
 	t.Helper()
+	return parseAuthDataOf(t, rpID, body)
+}
+
+// parseAuthDataOf is parseAuthData for a relying party.
+func parseAuthDataOf(t testing.TB, rp string, body map[any]any) authData {
+	t.Helper()
 	b := body[uint64(2)].([]byte)
 	d := authData{raw: b, flags: b[32], count: binary.BigEndian.Uint32(b[33:])}
-	if want := sha256.Sum256([]byte(rpID)); !bytes.Equal(b[:32], want[:]) {
+	if want := sha256.Sum256([]byte(rp)); !bytes.Equal(b[:32], want[:]) {
 		t.Fatalf("RP ID hash %x", b[:32])
 	}
 	rest := b[37:]

@@ -11,7 +11,7 @@ func (a *Authenticator) alwaysUV() bool {
 // uvNotRequired tells whether credentials that are not discoverable may be made
 // without user verification: makeCredUvNotRqd, which alwaysUv overrules.
 func (a *Authenticator) uvNotRequired() bool {
-	return a.profile.is(optUVNotRequired) && !a.alwaysUV()
+	return a.profile.is(optUVNotRequired) && (!a.alwaysUV() || a.faulty(alwaysUVUncoupled))
 }
 
 // enterpriseEnabled tells whether enterprise attestation may be asked for (CTAP
@@ -50,7 +50,9 @@ func (a *Authenticator) informed() []string {
 // what else a change does.
 func (a *Authenticator) saveSettings(next settingsRecord, ch change) error {
 	next.Version = recordVersion
-	ch.put(settingsName, next)
+	if !a.faulty(settingsNotStored) {
+		ch.put(settingsName, next)
+	}
 	if err := a.apply(ch); err != nil {
 		return err
 	}

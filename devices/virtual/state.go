@@ -66,9 +66,17 @@ func (a *Authenticator) load() error {
 // for.
 func (a *Authenticator) checkModel() error {
 	if want := a.profile.AAGUID; want != (authdata.AAGUID{}) && want != a.state.identity.aaguid {
-		return fmt.Errorf("the stored key is of model %v, not %v", a.state.identity.aaguid, want)
+		return &ModelError{Stored: a.state.identity.aaguid, Asked: want}
 	}
 	return nil
+}
+
+// ModelError says that a stored key is of another model than the profile.
+type ModelError struct{ Stored, Asked authdata.AAGUID }
+
+// Error names both models.
+func (e *ModelError) Error() string {
+	return fmt.Sprintf("the stored key is of model %v, not %v", e.Stored, e.Asked)
 }
 
 // complete makes what a model wants of its keys and an earlier version did not

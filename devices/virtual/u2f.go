@@ -73,14 +73,16 @@ func (a *Authenticator) u2f(command []byte) ([]byte, error) {
 	if !ok {
 		return nil, swWrongLength
 	}
-	if cmd.class != 0 {
+	if cmd.class != 0 && !a.faulty(u2fClass) {
 		return nil, swNoClass
 	}
 	run, ok := u2fInstructions[cmd.instruction]
 	switch {
+	case !ok && a.faulty(u2fInstruction):
+		return nil, nil
 	case !ok || !a.profile.version(versionU2F):
 		return nil, swNoInstruction
-	case !a.u2fEnabled():
+	case !a.u2fEnabled() && !a.faulty(u2fAlwaysUV):
 		return nil, swNotAllowed
 	}
 	return run(a, cmd)
@@ -88,7 +90,7 @@ func (a *Authenticator) u2f(command []byte) ([]byte, error) {
 
 // u2fVersion is U2F_VERSION.
 func (a *Authenticator) u2fVersion(cmd apdu) ([]byte, error) {
-	if len(cmd.data) > 0 {
+	if len(cmd.data) > 0 && !a.faulty(u2fLength) {
 		return nil, swWrongLength
 	}
 	return []byte(versionU2F), nil
@@ -174,10 +176,16 @@ func (a *Authenticator) u2fAuthenticate(cmd apdu) ([]byte, error) {
 	}
 	r := parseU2FRequest(cmd.data)
 	c := a.u2fCredential(handle, r.application)
-	if c == nil {
+	switch {
+	case c == nil && a.faulty(u2fUnknownHandle):
+		return nil, swOther
+	case c == nil:
 		return nil, swWrongData
 	}
 	defer c.forget()
+	if a.faulty(u2fCheckSigns) && cmd.p1 == controlCheckOnly {
+		cmd.p1 = controlDontEnforce
+	}
 	switch cmd.p1 {
 	case controlCheckOnly:
 		return nil, swNoTouch // the handle is known
@@ -187,6 +195,9 @@ func (a *Authenticator) u2fAuthenticate(cmd apdu) ([]byte, error) {
 		}
 		return a.u2fAssertion(r, c, authdata.FlagUP)
 	case controlDontEnforce:
+		if a.faulty(u2fSilentUP) {
+			return a.u2fAssertion(r, c, authdata.FlagUP)
+		}
 		return a.u2fAssertion(r, c, 0)
 	}
 	return nil, swWrongP1P2
@@ -209,7 +220,7 @@ func (a *Authenticator) u2fCredential(handle []byte, application [32]byte) *cred
 	if c == nil {
 		return nil
 	}
-	shared := a.profile.U2F.CTAP2Credentials && c.scheme.algorithm == cose.ES256 && c.visible(false, true)
+	shared := a.profile.U2F.CTAP2Credentials && c.scheme.algorithm == cose.ES256 && c.visible(a.faulty(u2fProtected), true)
 	if !c.u2f && !shared {
 		c.forget()
 		return nil
@@ -225,7 +236,11 @@ func (a *Authenticator) u2fAssertion(r u2fRequest, c *credential, flags authdata
 		return nil, err
 	}
 	head := binary.BigEndian.AppendUint32([]byte{byte(flags)}, count)
-	sig, err := a.sign(c, slices.Concat(r.application[:], head, r.challenge))
+	message := slices.Concat(r.application[:], head, r.challenge)
+	if a.faulty(u2fSwapped) {
+		message = slices.Concat(r.challenge, head, r.application[:])
+	}
+	sig, err := a.sign(c, message)
 	if err != nil {
 		return nil, err
 	}

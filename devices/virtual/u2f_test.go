@@ -36,8 +36,10 @@ func (r *rig) u2f(ins, p1 byte, data []byte) ([]byte, int) {
 
 func (r *rig) apdu(command []byte) ([]byte, int) {
 	r.t.Helper()
+	touches := r.touches
 	answer := r.key.U2F(r.ctx, command)
 	r.heard = append(r.heard, string(answer))
+	r.tape = append(r.tape, exchange{label: fmt.Sprintf("U2F %x", command[min(1, len(command)):min(2, len(command))]), touches: r.touches - touches, u2f: true, answer: answer})
 	n := len(answer) - 2
 	if n < 0 {
 		r.t.Fatalf("answer %x", answer)

@@ -52,9 +52,10 @@ type Sample struct {
 type Finger func(ctx context.Context) Sample
 
 // Touching is a user who puts this finger on the sensor at once, each time.
-func Touching(finger string) Finger {
-	return func(context.Context) Sample { return Sample{Finger: finger} }
-}
+func Touching(finger string) Finger { return Sensing(Sample{Finger: finger}) }
+
+// Sensing is a user whose every contact with the sensor is this one.
+func Sensing(s Sample) Finger { return func(context.Context) Sample { return s } }
 
 // uvConfigured tells whether the user can be verified by built-in means: by a
 // finger that is enrolled or, on models that enrol none over CTAP, as the
@@ -96,7 +97,7 @@ func (a *Authenticator) builtInUV(c *call, internalRetry bool) error {
 	}
 	err := error(ctap2.StatusUVBlocked)
 	for range tries {
-		if a.state.uv.Retries == 0 {
+		if a.state.uv.Retries == 0 && !a.faulty(uvBlockedIgnored) {
 			return ctap2.StatusUVBlocked
 		}
 		if err = a.tryUV(c); err != ctap2.StatusUVInvalid {
@@ -119,7 +120,9 @@ func (a *Authenticator) tryUV(c *call) error {
 		return ctap2.StatusUserActionTimeout
 	}
 	paid := a.state.uv
-	paid.Retries--
+	if paid.Retries > 0 && !a.faulty(uvFree) {
+		paid.Retries--
+	}
 	paid.SincePIN++
 	if err := a.saveUV(paid); err != nil {
 		return err
@@ -136,13 +139,15 @@ func (a *Authenticator) recognises(s Sample) bool {
 	if s.Status != SampleGood {
 		return false
 	}
-	return !a.profile.enrolsFingers() || a.state.fingerOf(s.Finger) != nil
+	return !a.profile.enrolsFingers() || a.state.fingerOf(s.Finger) != nil || a.faulty(uvAnyFinger)
 }
 
 // uvAccepted gives back the tries of user verification, by either means.
 func (a *Authenticator) uvAccepted() error {
 	uv, pin := a.state.uv, a.state.pin
-	uv.Retries = a.profile.UV.Retries
+	if !a.faulty(uvNotRestored) {
+		uv.Retries = a.profile.UV.Retries
+	}
 	var ch change
 	ch.put(uvName, uv)
 	if a.pinSet() && pin.Retries > 0 && pin.Retries < a.profile.PIN.Retries {

@@ -28,7 +28,7 @@ func (r *rig) uvRetries() int {
 
 // thumbKey is a key on which the thumb is enrolled, with a PIN, that the finger
 // touches.
-func thumbKey(t *testing.T, finger *string, changes ...func(*virtual.Config)) *rig {
+func thumbKey(t testing.TB, finger *string, changes ...func(*virtual.Config)) *rig {
 	t.Helper()
 	was := *finger
 	*finger = "thumb"

@@ -46,6 +46,9 @@ func (a *Authenticator) uvm(uv, builtIn bool) [][]uint32 {
 			method = verifyFingerprint
 		}
 	}
+	if a.faulty(uvmWrong) {
+		method = verifyFingerprint
+	}
 	p := a.profile.UV
 	return [][]uint32{{
 		method, uint32(or(p.KeyProtection, protectionSoftware)), uint32(or(p.MatcherProtection, protectionSoftware)),

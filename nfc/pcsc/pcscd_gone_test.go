@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ebfe/scard"
+	"golang.org/x/sys/unix"
 
 	"github.com/touchstone-fido/touchstone/nfc"
 )
@@ -141,7 +142,7 @@ func TestPcscdServiceStops(t *testing.T) {
 		}
 		r := newRig(t)
 		r.leaves(at, func() {
-			if err := syscall.Kill(pid, syscall.Signal(number)); err != nil {
+			if err := end(pid, syscall.Signal(number)); err != nil {
 				t.Error(err)
 			}
 		}, ErrNoService)
@@ -157,6 +158,29 @@ func TestPcscdServiceStops(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// end sends a process a signal and waits until it has ended: told to terminate,
+// pcscd answers for a while yet.
+func end(pid int, signal syscall.Signal) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil {
+		return err
+	}
+	for {
+		ended, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(10*time.Second/time.Millisecond))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && ended == 0 {
+			return errors.New("the process has not ended for ten seconds")
+		}
+		return err
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,8 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	software "github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/relyingparty"
 )
@@ -121,7 +124,7 @@ func results(t *testing.T) map[string]view.Result {
 		LargeBlob: &webauthn.LargeBlobOutputs{Supported: &no},
 	}
 	pins := info(t, "a2 01 81 684649444f5f325f30 04 a2 627576 f4 69636c69656e7450696e f5")
-	return map[string]view.Result{
+	all := map[string]view.Result{
 		"device-list": view.DeviceList{Listing: devices.Listing{
 			Devices:  []devices.Info{usb, card},
 			LeftOut:  []devices.LeftOut{{Info: devices.Info{Transport: devices.USB, Backend: "hidraw", Path: "/dev/hidraw4", VendorID: 0x20a0, ProductID: 0x42b2, Product: "Nitrokey 3"}, Reason: errors.New("permission denied"), Hint: "add a rule"}},
@@ -145,9 +148,17 @@ func results(t *testing.T) map[string]view.Result {
 		"device-info-small": view.DeviceInfo{Device: card, Protocol: devices.Protocol{Applet: "FIDO_2_0"}, Info: info(t, "a2 01 81 684649444f5f325f30 03 50"+strings.Repeat("00", 16))},
 		"pin-status":        view.PINStatus{Device: virtual, Info: pins, Retries: &ctap2.PINRetries{Left: 2, PowerCycle: true}, UVRetries: &two},
 		"pin-status-none":   view.PINStatus{Device: virtual, Info: info(t, "a1 01 80")},
-		"serving":           view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
-		"pin-verified":      view.PINChanged{Device: virtual, Action: view.PINVerified, Left: &two},
-		"pin":               view.PINChanged{Device: virtual, Action: view.PINWasSet},
+		"virtual-profiles": view.Profiles{Models: []profiles.Model{
+			{Name: "some-key-5.7", Product: "Some key, firmware 5.7", Sources: []string{"one source", "another"}, Profile: software.DefaultProfile()},
+			{Name: "u2f", Product: "A key without CTAP2", Sources: []string{"a capture"}, Profile: &software.Profile{Versions: []string{"U2F_V2"}}},
+		}},
+		"virtual-faults": view.Faults{List: []software.Fault{
+			{ID: "mc-no-touch", Area: "makeCredential", Text: "makes a credential without a touch", Rule: "§6.1.2 step 14", Seen: "a key"},
+			{ID: "nfc-answer-cut", Area: "NFC", Text: "leaves out the last byte of an answer", Rule: "§11.3.5.2"},
+		}},
+		"serving":      view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
+		"pin-verified": view.PINChanged{Device: virtual, Action: view.PINVerified, Left: &two},
+		"pin":          view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
 			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
 			User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ES256", SignCount: 7, AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
@@ -219,6 +230,8 @@ func results(t *testing.T) map[string]view.Result {
 			{Name: "hidraw", Built: true}, {Name: "pcsc", Hint: "rebuild with -tags pcsc"},
 		}},
 	}
+	maps.Copy(all, managed())
+	return all
 }
 
 func TestGolden(t *testing.T) {
@@ -364,7 +377,7 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true}
+	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true, "losses": true, "samples": true, "event-sample": true}
 	known["reset-losses"] = true
 	for name := range results(t) {
 		known[name] = true
