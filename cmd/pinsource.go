@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 )
@@ -15,13 +16,37 @@ import (
 // in the environment, every program of the user can read.
 type pinSources struct {
 	stdin   bool
-	fd      int // noFD for none
+	fd      descriptor
 	command string
 
 	lines *term.Streams // of fd
 }
 
-const noFD = -1 << 31 // no descriptor that anybody would name
+// descriptor is the number of an open file, as a flag.
+type descriptor int
+
+const noFD = descriptor(-1 << 31) // no descriptor that anybody would name
+
+// String is empty for none.
+func (d *descriptor) String() string {
+	if *d == noFD {
+		return ""
+	}
+	return strconv.Itoa(int(*d))
+}
+
+// Set takes the flag's value.
+func (d *descriptor) Set(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return errors.New("want the number of an open file descriptor")
+	}
+	*d = descriptor(n)
+	return nil
+}
+
+// Type names what the flag takes.
+func (d *descriptor) Type() string { return "int" }
 
 // elsewhere reports whether PINs come from elsewhere than the terminal, so that
 // there is nobody to ask.

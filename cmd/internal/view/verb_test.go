@@ -18,6 +18,7 @@ func verbs() map[string]view.Result {
 		"device-identify-wink":  view.Identified{Device: usb, How: view.ByWink},
 		"device-identify-touch": view.Identified{Device: card, How: view.ByTouch},
 		"device-select":         view.Selected{Device: usb},
+		"man":                   view.Manual{Directory: "man1", Pages: []string{"touchstone-device.1", "touchstone.1"}},
 		"device-ping": view.Pings{Device: usb, Command: "CTAPHID_PING", Rounds: []view.PingRound{
 			{Bytes: &packet, Count: 10, Min: 1200 * time.Microsecond, Median: 2 * time.Millisecond, Max: 1500 * time.Millisecond},
 			{Bytes: &one, Count: 1},
