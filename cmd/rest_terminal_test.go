@@ -82,7 +82,7 @@ func TestTerminalFingerprintRename(t *testing.T) {
 // TestTerminalShows runs what asks for nothing.
 func TestTerminalShows(t *testing.T) {
 	dir := t.TempDir()
-	tape := filepath.Join(dir, "tape.jsonl")
+	tape, capture := filepath.Join(dir, "tape.jsonl"), filepath.Join(dir, "tape.pcapng")
 	if exit, _, errs := run(t, "", "--device", "virtual", "--record", tape, "device", "info"); exit != 0 {
 		t.Fatal(errs)
 	}
@@ -94,6 +94,8 @@ func TestTerminalShows(t *testing.T) {
 		{[]string{"doctor", "rules"}, "SUBSYSTEM"},
 		{[]string{"transcript", "show", tape}, "CTAPHID_INIT"},
 		{[]string{"transcript", "check", tape}, "0 malformed"},
+		{[]string{"transcript", "export", tape, "--out", capture}, capture},
+		{[]string{"transcript", "import", capture, "--out", filepath.Join(dir, "again.jsonl")}, "0 malformed"},
 		{[]string{"virtual", "profiles"}, "yubikey-4"},
 		{[]string{"virtual", "faults"}, "reset-keeps-pin"},
 		{[]string{"man", filepath.Join(dir, "man1")}, "touchstone-device-reset.1"},

@@ -219,11 +219,12 @@ func (s specimen) register(data authdata.Data, raw []byte, y *tally) error {
 		return err
 	}
 	policy := relyingparty.Policy{Algorithms: []cose.Algorithm{data.Credential.Key.Alg}}
-	if s.sessionRefuses() != "" {
+	if why := s.sessionRefuses(); why != "" {
 		if err := s.registerByProtocol(r, policy); err != nil {
 			return err
 		}
 		y.verified(s, byProtocol)
+		y.notes = append(y.notes, fmt.Sprintf("%s (%s): %s, %s", s.name, s.mark, byProtocol, why))
 		return nil
 	}
 	c := &relyingparty.Ceremony{Challenge: s.client.Challenge, Policy: policy}
@@ -294,8 +295,9 @@ func TestCorpusAssertions(t *testing.T) {
 		}
 		r := webauthn.NewAuthenticationResponse(s.ID, s.Response.ClientDataJSON, s.Response.AuthenticatorData, s.Response.Signature, nil)
 		how := byRelyingParty
-		if s.sessionRefuses() != "" {
+		if why := s.sessionRefuses(); why != "" {
 			how, err = byProtocol, s.assertByProtocol(r, public)
+			y.notes = append(y.notes, fmt.Sprintf("%s (%s): %s, %s", s.name, s.mark, byProtocol, why))
 		} else {
 			stored := []*relyingparty.Registration{{CredentialID: s.ID, PublicKey: public, User: alice}}
 			c := &relyingparty.Ceremony{Challenge: s.client.Challenge}
