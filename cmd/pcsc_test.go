@@ -31,7 +31,7 @@ const (
 // serve puts a software key into the virtual reader, as "virtual serve vpcd"
 // does, until the test ends, and waits until PC/SC sees the card.
 // scripts/with-pcscd runs the daemon.
-func serve(t *testing.T, selector string) {
+func serve(t testing.TB, selector string) {
 	t.Helper()
 	if os.Getenv("TOUCHSTONE_PCSCD") == "" {
 		t.Skip("SKIPPED: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
@@ -54,7 +54,7 @@ func serve(t *testing.T, selector string) {
 
 // awaitEmpty returns when pcscd has seen that the card is gone, for which it
 // looks every 0.4 seconds, so that the next test does not meet this one's card.
-func awaitEmpty(t *testing.T) {
+func awaitEmpty(t testing.TB) {
 	t.Helper()
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		readers, err := pcsc.List(context.Background())
@@ -341,4 +341,27 @@ func TestPCSCYkman(t *testing.T) {
 	said("PIN is set, with 8 attempt(s) remaining", "info")
 	ykman("reset", "--force")
 	said("PIN is not set", "info")
+}
+
+// BenchmarkPCSCInfo has the program and ykman tell about the same card.
+func BenchmarkPCSCInfo(b *testing.B) {
+	serve(b, "virtual")
+	for _, args := range [][]string{
+		{os.Args[0], "--device", "nfc:" + slot, "device", "info"},
+		{"/usr/bin/ykman", "-r", slot, "fido", "info"},
+	} {
+		name := "touchstone"
+		if args[0] != os.Args[0] {
+			name = "ykman"
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c := exec.Command(args[0], args[1:]...)
+				c.Env = append(os.Environ(), beMain+"=1")
+				if out, err := c.CombinedOutput(); err != nil {
+					b.Fatalf("%v\n%s", err, out)
+				}
+			}
+		})
+	}
 }
