@@ -60,6 +60,7 @@ var rules = map[string][]string{
 	"cmd/internal/term":         {},
 	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/capture", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
+	"rig/browser":               {},
 	"rig/guestinit":             {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
