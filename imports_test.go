@@ -55,6 +55,7 @@ var rules = map[string][]string{
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 
+	"devices/transcript/diff":    {"devices/transcript/explain"},
 	"devices/transcript/explain": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 
 	"devices/enroll":    append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
@@ -62,7 +63,7 @@ var rules = map[string][]string{
 	"packaging/udev":    {},
 	"scripts/typecheck": {},
 	"cmd/internal/term": {},
-	"cmd/internal/view": {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/explain", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view": {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/diff", "devices/transcript/explain", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
 	"rig":               {},
 	"rig/guestinit":     {},
 	"cmd":               {"*"},

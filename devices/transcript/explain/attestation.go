@@ -54,7 +54,7 @@ func readStatement(r *reading, f *Field, raw wire.Raw) {
 		default:
 			child.fill(p.value)
 			if child.Name == "sig" {
-				child.Like = LikeFresh
+				child.Like = LikeOwn // DER is not always of the same length
 			}
 		}
 		f.Fields = append(f.Fields, child)

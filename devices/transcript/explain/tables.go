@@ -39,7 +39,7 @@ var getAssertionAsk = table{"authenticatorGetAssertion", "CTAP 2.3 §6.2", map[u
 var getAssertionAnswer = table{"the assertion", "CTAP 2.3 §6.2", map[uint64]member{
 	0x01: {name: "credential", kind: aMap, read: readDescriptor},
 	0x02: {name: "authData", kind: aBytes, must: true, clause: clauseAuthData, read: readAuthData},
-	0x03: {name: "signature", kind: aBytes, must: true, like: LikeFresh},
+	0x03: {name: "signature", kind: aBytes, must: true, like: LikeOwn},
 	0x04: {name: "user", kind: aMap, read: readUser},
 	0x05: {name: "numberOfCredentials", kind: aNumber},
 	0x06: {name: "userSelected", kind: aBool},

@@ -90,7 +90,7 @@ func (r *reading) u2fRegistered(data []byte) {
 	certificate := Field{Name: "attestation certificate", Like: LikeOwn}
 	r.certificate(&certificate, reg.Certificate)
 	r.step.Fields = append(r.step.Fields, hexField("public key", reg.PublicKey, LikeFresh),
-		hexField("key handle", reg.KeyHandle, LikeFresh), certificate, hexField("signature", reg.Signature, LikeFresh))
+		hexField("key handle", reg.KeyHandle, LikeFresh), certificate, hexField("signature", reg.Signature, LikeOwn))
 	if key, err := reg.Key(); err == nil {
 		r.t.keys.credential(reg.KeyHandle, key)
 	}
@@ -111,7 +111,7 @@ func (r *reading) u2fAuthenticated(data []byte) {
 	}
 	presence := Field{Name: "user presence", Value: fmt.Sprintf("0x%02x", a.Flags)}
 	r.step.Fields = append(r.step.Fields, presence,
-		Field{Name: "counter", Value: fmt.Sprint(a.Counter), Like: LikeOwn}, hexField("signature", a.Signature, LikeFresh))
+		Field{Name: "counter", Value: fmt.Sprint(a.Counter), Like: LikeOwn}, hexField("signature", a.Signature, LikeOwn))
 	ask := r.req.apdu.Data
 	if len(ask) <= 2*u2fHash {
 		return
