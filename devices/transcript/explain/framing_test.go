@@ -58,7 +58,7 @@ func TestFraming(t *testing.T) {
 		}},
 		{"a gap, an event and nonsense", "hid", []string{getInfo, `{"cut":"lost"}`, in(report("000000019000012e")), "nonsense", `{"event":"touch"}`}, []string{
 			"out authenticatorGetInfo", "the tape is cut: lost", "in CTAP2_ERR_NO_CREDENTIALS (0x2e)", "  ! the request that this answers is not on the tape",
-			"no record", `  ! the line is no record: not JSON: invalid character 'o' in literal null (expecting 'u')`, "touch: touch",
+			"no record", `  ! the line is no record: not JSON: invalid character 'o' in literal null (expecting 'u')`, "touch",
 		}},
 		{"the end of the tape inside a message", "hid", []string{getInfo, in(report("00000001900040"))}, []string{
 			"out authenticatorGetInfo", "in no whole message",

@@ -97,8 +97,16 @@ func (t *teller) event(rec transcript.Record) {
 	}
 	t.put(Step{
 		Kind: Event, Line: rec.Line, LastLine: rec.Line, At: rec.Time, Until: rec.Time,
-		Name: rec.Event.Name, Gist: rec.Event.String(),
+		Name: rec.Event.Name, Gist: eventGist(rec.Event),
 	})
+}
+
+// eventGist is what an event says besides its name.
+func eventGist(e *transcript.Event) string {
+	if text := e.String(); text != e.Name {
+		return text
+	}
+	return ""
 }
 
 func (t *teller) unreadable(format *transcript.FormatError) {
