@@ -55,7 +55,7 @@ var rules = map[string][]string{
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
 	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 
-	"devices/transcript/diff":    {"devices/transcript/explain"},
+	"devices/transcript/diff":    {"devices/transcript", "devices/transcript/explain"},
 	"devices/transcript/explain": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 
 	"devices/enroll":    append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),

@@ -53,6 +53,7 @@ type explainedExchange struct {
 	Answer  *int   `json:"answer,omitempty"` // index of the answer in steps
 	Status  string `json:"status,omitempty"`
 	OK      bool   `json:"ok"`
+	Waited  bool   `json:"waited"` // the key said that it waits for the user
 	TookUS  int64  `json:"tookUs,omitempty"`
 	TouchUS int64  `json:"touchUs,omitempty"`
 }
@@ -114,7 +115,7 @@ func (e Explained) Envelope() any {
 	}
 	for _, x := range s.Exchanges {
 		out.Exchanges = append(out.Exchanges, explainedExchange{
-			Name: x.Name, Ask: place(x.Ask), Answer: place(x.Answer), Status: x.Status, OK: x.OK,
+			Name: x.Name, Ask: place(x.Ask), Answer: place(x.Answer), Status: x.Status, OK: x.OK, Waited: x.Waited,
 			TookUS: x.Took.Microseconds(), TouchUS: x.Touch.Microseconds(),
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/transcript/explain"
 )
 
@@ -64,6 +65,7 @@ const (
 	Format     Area = "credential format"  // the attestation of a new credential
 	Extensions Area = "extensions"         // inputs are a matter of the request
 	Answer     Area = "answer"             // any other member
+	Touch      Area = "touch"              // one key waits for the user where the other does not
 	Conduct    Area = "conduct"            // one breaks the standard where the other does not
 )
 
@@ -142,6 +144,7 @@ func (c *Comparison) pair(m match) Pair {
 	a, b := c.A.Exchanges[m.a], c.B.Exchanges[m.b]
 	p.requests(c.A, c.B, a, b)
 	p.answers(c.A, c.B, a, b)
+	p.touches(c, a, b)
 	return p
 }
 
@@ -164,6 +167,16 @@ func (p *Pair) answers(a, b *explain.Story, x, y explain.Exchange) {
 	}
 	p.fields(left.Fields, right.Fields, place{area: areaOf(p.Name), clause: left.Clause})
 	p.remarks(left.Remarks, right.Remarks)
+}
+
+// touches compares whether the keys said that they wait for the user. On a card
+// they do not: to be there is enough.
+func (p *Pair) touches(c *Comparison, x, y explain.Exchange) {
+	if p.Uncompared != "" || x.Waited == y.Waited || c.A.Header.Transport != transcript.HID || c.B.Header.Transport != transcript.HID {
+		return
+	}
+	word := map[bool]string{true: "waits for a touch", false: "does not wait for a touch"}
+	p.add(Difference{Area: Touch, Clause: "CTAP 2.3 §11.2.9.1.7", A: word[x.Waited], B: word[y.Waited]})
 }
 
 func (p *Pair) add(d Difference) { p.Differences = append(p.Differences, d) }

@@ -100,6 +100,7 @@ func TestCompare(t *testing.T) {
 			ga + "request rpId: example.com, example.org",
 			ga + `conduct : absent, rpIdHash is not the SHA-256 of "example.org", which was asked for`,
 		}},
+		{"a touch", up, []string{up[0], `{"dir":"in","level":"msg","cmd":"3b","hex":"02"}`, up[1]}, Differs, []string{ga + "touch : does not wait for a touch, waits for a touch"}},
 		{"an exchange more", up, append(info(t, nil), up...), Differs, []string{"authenticatorGetInfo: sequence : absent, asked"}},
 		{"an answer that is missing", up[:1], up, Incomparable, nil},
 		{"nothing in common", up, info(t, nil), Incomparable, []string{ga + "sequence : asked, absent", "authenticatorGetInfo: sequence : absent, asked"}},

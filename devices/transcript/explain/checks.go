@@ -136,6 +136,7 @@ func (r *reading) checkInfoFound(found map[uint64]wire.Raw) {
 	if n, ok := number(found[0x0d]); ok && n < 4 {
 		r.remark(clause, "minPINLength is %d, and has to be 4 or more", n)
 	}
+	r.checkFreshness(found)
 	options := map[string]bool{}
 	_ = wire.Decode(found[0x04], &options)
 	_, blobs := found[0x0b]
@@ -144,6 +145,20 @@ func (r *reading) checkInfoFound(found map[uint64]wire.Raw) {
 	}
 	if _, pin := options[ctap2.OptionClientPIN]; pin && found[0x06] == nil && !slices.Equal(versions, []string{"FIDO_2_0"}) && !slices.Contains(versions, "FIDO_2_0") {
 		r.remark(clause, "there is a clientPin and no pinUvAuthProtocols")
+	}
+}
+
+// checkFreshness wants what getInfo has encrypted to be new each time.
+func (r *reading) checkFreshness(found map[uint64]wire.Raw) {
+	for _, n := range []uint64{0x19, 0x1e} {
+		enc, ok := byteString(found[n])
+		if !ok {
+			continue
+		}
+		if before, ok := r.t.ciphers[string(enc)]; ok {
+			r.remark("CTAP 2.3 §6.4", "%s is the same as on line %d: its IV has to be new each time", getInfoAnswer.members[n].name, before)
+		}
+		r.t.ciphers[string(enc)] = r.step.Line
 	}
 }
 

@@ -121,6 +121,20 @@ func TestNothingToRemarkOn(t *testing.T) {
 	}
 }
 
+func TestIdentifiersHaveToBeNew(t *testing.T) {
+	with := func(b byte) string {
+		return string(exchange("04", cbor(t, 0, map[int]any{1: []string{"FIDO_2_1"}, 3: make([]byte, 16), 0x19: append(make([]byte, 31), b)})))
+	}
+	again := func(b byte) string { _, rest, _ := strings.Cut(with(b), "\n"); return rest }
+	if got := remarksOf(t, []byte(with(1)+again(2))); len(got) > 0 {
+		t.Errorf("two that differ: %q", got)
+	}
+	want := []string{"encIdentifier is the same as on line 3: its IV has to be new each time (CTAP 2.3 §6.4)"}
+	if got := remarksOf(t, []byte(with(1)+again(1))); !slices.Equal(got, want) {
+		t.Errorf("two that are the same: %q", got)
+	}
+}
+
 // TestForgedSignatureIsNoticed changes one bit of an assertion on the tape.
 func TestForgedSignatureIsNoticed(t *testing.T) {
 	const holds = "the signature of the assertion holds"

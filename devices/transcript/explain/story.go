@@ -140,6 +140,7 @@ type Exchange struct {
 	Answer int    // -1 if it is not on the tape
 	Status string // of the answer; empty without one
 	OK     bool   // the answer is one of success
+	Waited bool   // the key said that it waits for the user
 
 	Took  time.Duration // from the request's last packet to the answer's last, 0 if not known
 	Touch time.Duration // from the first "up-needed" to the answer, 0 if there was none

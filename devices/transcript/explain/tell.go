@@ -207,6 +207,9 @@ func (r *reading) alive(status ctaphid.KeepaliveStatus) {
 		}
 		return
 	}
+	if status == ctaphid.KeepaliveUPNeeded {
+		r.t.story.Exchanges[r.req.exchange].Waited = true
+	}
 	at := r.step.At
 	if !r.req.timed || at < r.req.sent {
 		return

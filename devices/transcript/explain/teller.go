@@ -16,10 +16,11 @@ type teller struct {
 	logged  bool                     // messages without their APDUs are told, as no APDU has come
 	keys    keyring
 	vault   *vault
+	ciphers map[string]int // what getInfo had encrypted, with its line
 }
 
 func newTeller(name string, header transcript.Header, opts Options) *teller {
-	t := &teller{talk: map[string]*conversation{}, keys: keyring{}}
+	t := &teller{talk: map[string]*conversation{}, keys: keyring{}, ciphers: map[string]int{}}
 	t.vault = newVault(header, opts)
 	t.story = &Story{Tape: name, Foreign: header.Version == 0, Seeded: len(header.Seed) > 0}
 	header.Seed, header.PIN = nil, ""
