@@ -164,7 +164,7 @@ func linesText(c *diff.Comparison, p diff.Pair) string {
 		}
 		return fmt.Sprint(exchangeLine(s, i))
 	}
-	return at(c.A, p.A) + " " + at(c.B, p.B)
+	return at(c.A, p.A) + " / " + at(c.B, p.B)
 }
 
 func differenceRows(c *diff.Comparison) [][]string {
