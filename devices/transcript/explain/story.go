@@ -160,18 +160,30 @@ func Read(r io.Reader, name string, opts Options) (*Story, error) {
 	}
 	t := newTeller(name, reader.Header(), opts)
 	defer t.wipe()
-	for rec, err := range reader.Survey() {
+	for {
+		err := t.records(reader)
+		if err == nil {
+			return t.finish(reader.Ending()), nil
+		}
 		var format *transcript.FormatError
-		switch {
-		case err == nil:
-			t.add(rec)
-		case errors.As(err, &format):
+		if errors.As(err, &format) {
 			t.unreadable(format)
-		default:
+		}
+		if !reader.Skip() {
 			return t.finish(reader.Ending()), err
 		}
 	}
-	return t.finish(reader.Ending()), nil
+}
+
+// records takes the records up to the next line that is none, or to the end.
+func (t *teller) records(reader *transcript.Reader) error {
+	for rec, err := range reader.Records() {
+		if err != nil {
+			return err
+		}
+		t.add(rec)
+	}
+	return nil
 }
 
 // Tape explains a tape that was loaded.
