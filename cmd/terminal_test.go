@@ -123,6 +123,26 @@ func TestTerminalPIN(t *testing.T) {
 	}
 }
 
+// TestTerminalExplain has a tape told in colours, after the PIN was asked for
+// without an echo.
+func TestTerminalExplain(t *testing.T) {
+	dir := t.TempDir()
+	tape := filepath.Join(dir, "tape.jsonl")
+	if exit, _, errs := run(t, "", "--device", "virtual", "--record", tape, "device", "info"); exit != 0 {
+		t.Fatal(errs)
+	}
+	p := sit(t, "transcript", "explain", tape, "--pin")
+	p.waits("PIN of the tape: ")
+	p.types("24680\n")
+	if exit, shown := p.leaves(); exit != 0 || !strings.Contains(shown, "\x1b[36mhost → key CTAPHID_CBOR authenticatorGetInfo\x1b[0m") || strings.Contains(shown, "24680") {
+		t.Errorf("explain: exit status %d\n%s", exit, shown)
+	}
+	t.Setenv("NO_COLOR", "1")
+	if exit, shown := sit(t, "transcript", "explain", tape).leaves(); exit != 0 || strings.Contains(shown, "\x1b") || !strings.Contains(shown, "authenticatorGetInfo") {
+		t.Errorf("explain without colours: exit status %d\n%s", exit, shown)
+	}
+}
+
 // TestTerminalInterrupt presses Ctrl-C while a PIN is asked for and while a
 // touch is waited for: exit status 130, the terminal as it was, and the key
 // usable by the next command.

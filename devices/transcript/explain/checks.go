@@ -42,6 +42,8 @@ func (r *reading) checkFound(found map[uint64]wire.Raw) {
 		r.learnCredential(found)
 	case ctap2.CommandGetInfo:
 		r.checkInfoFound(found)
+	case ctap2.CommandLargeBlobs:
+		r.blobFound(found)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
+	"github.com/touchstone-fido/touchstone/ctap2/largeblob"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
@@ -132,6 +133,28 @@ func TestIdentifiersHaveToBeNew(t *testing.T) {
 	want := []string{"encIdentifier is the same as on line 3: its IV has to be new each time (CTAP 2.3 §6.4)"}
 	if got := remarksOf(t, []byte(with(1)+again(1))); !slices.Equal(got, want) {
 		t.Errorf("two that are the same: %q", got)
+	}
+}
+
+func TestLargeBlobArrayIsPutTogether(t *testing.T) {
+	whole := largeblob.Serialize([]wire.Raw{{0xa0}, {0xa0}})
+	tell := func(array []byte) ([]Field, []string) {
+		fragment := func(offset int, part []byte) string {
+			text := string(exchange(cbor(t, 0x0c, map[int]any{1: 10, 3: offset}), cbor(t, 0, map[int]any{1: part})))
+			_, text, _ = strings.Cut(text, "\n")
+			return text
+		}
+		text := append(tape("hid"), fragment(0, array[:10])+fragment(10, array[10:])...)
+		story := read(t, text, Options{})
+		return story.Steps[len(story.Steps)-1].Fields, remarksOf(t, text)
+	}
+	fields, remarks := tell(whole)
+	if array, _ := find(fields, "large-blob array"); array.Note != "19 bytes, 2 elements" || len(array.Fields) != 2 || len(remarks) > 0 {
+		t.Errorf("%+v, %q", fields, remarks)
+	}
+	whole[len(whole)-1] ^= 1
+	if fields, remarks = tell(whole); len(fields) != 1 || len(remarks) != 1 || !strings.Contains(remarks[0], "damaged") {
+		t.Errorf("%+v, %q", fields, remarks)
 	}
 }
 

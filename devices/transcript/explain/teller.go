@@ -17,6 +17,7 @@ type teller struct {
 	keys    keyring
 	vault   *vault
 	ciphers map[string]int // what getInfo had encrypted, with its line
+	blob    []byte         // of a large-blob array that is being read
 }
 
 func newTeller(name string, header transcript.Header, opts Options) *teller {
