@@ -211,8 +211,8 @@ func (e Explained) tell(w io.Writer, p paint) error {
 	s := e.Story
 	t := &teller{w: w, paint: p}
 	t.err = pairs(Clean(w), [][2]string{
-		{"Tape", s.Tape}, {"Transport", string(s.Header.Transport)}, {"Device", s.Header.Device["product"]},
-		{"Recorded", recordedAt(s.Header)}, {"By", s.Header.Tool}, {"Client", s.Header.Client}, {"Last line", s.Ending.String()},
+		{"Tape", oneLine(s.Tape)}, {"Transport", string(s.Header.Transport)}, {"Device", oneLine(s.Header.Device["product"])},
+		{"Recorded", recordedAt(s.Header)}, {"By", oneLine(s.Header.Tool)}, {"Client", oneLine(s.Header.Client)}, {"Last line", s.Ending.String()},
 		{"Took", took(s.Timing)}, {"Answers", spreadText(s.Timing.Answer)}, {"Touches", spreadText(s.Timing.Touch)},
 		{"Keepalive gaps", spreadText(s.Timing.Gap)}, {"Remarks", fmt.Sprint(s.Remarks())}, {"Sealed", s.Sealed},
 	})

@@ -130,6 +130,23 @@ func hostile(t *testing.T, name string, extra ...string) *explain.Story {
 	return storyOf(t, name, lines...)
 }
 
+func TestTextOfHostileTapesKeepsToItsLines(t *testing.T) {
+	a, b := hostile(t, "a\nfeed"), hostile(t, evil[1], "<b>one more</b>")
+	a.Header.Device["product"], a.Header.Tool, a.Header.Client = evil[7], evil[7], evil[7]
+	var text bytes.Buffer
+	if err := (view.Explained{Story: a}).Coloured(&text); err != nil {
+		t.Fatal(err)
+	}
+	if err := view.Write(&text, false, view.Compared{Comparison: diff.Compare(a, b, diff.Config{})}); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"\nfeed", "\x1b]", "\x07", "\u202e"} {
+		if strings.Contains(text.String(), bad) {
+			t.Errorf("the text has %q", bad)
+		}
+	}
+}
+
 // pagesOf are both pages of hostile tapes.
 func pagesOf(t *testing.T) map[string][]byte {
 	a, b := hostile(t, evil[0]), hostile(t, evil[1], "<b>one more</b>")
