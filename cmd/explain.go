@@ -22,8 +22,9 @@ func (a *app) explainCommand() *cobra.Command {
 			"and extensions, each with its clause, the times, and remarks where somebody broke the standard. Any tape will\n" +
 			"do, our own or foreign, also one that is cut or damaged.\n\n" +
 			"On a tape with its seed (--record-seed) what was encrypted is opened, and with --pin the PIN hashes are compared\n" +
-			"with a PIN, which is asked for, or read with --pin-stdin. PINs, tokens and secrets are not shown. On a tape\n" +
-			"without a seed nothing encrypted opens, whatever the PIN: each session agrees on a new secret.",
+			"with a PIN, which is asked for or comes from where --pin-stdin, --pin-fd or --pin-command say. PINs, tokens and\n" +
+			"secrets are not shown. On a tape without a seed nothing encrypted opens, whatever the PIN: each session agrees on\n" +
+			"a new secret.",
 		Example: "  touchstone transcript explain tape.jsonl\n  touchstone transcript explain tape.jsonl --html --out tape.html\n" +
 			"  touchstone --json transcript explain tape.jsonl",
 		RunE: func(c *cobra.Command, args []string) error { return a.transcriptExplain(c.Context(), args[0], opts) },

@@ -84,9 +84,6 @@ func ours(row string) string {
 // command in it exists and has the flags that are named, and every command that
 // manages a key is in it.
 func TestTableOfPeers(t *testing.T) {
-	if child(program(), "u2f") == nil {
-		t.Skip("the table is of the program with reset, extensions and U2F, and this one does not have them")
-	}
 	page, err := os.ReadFile("../docs/peers.md")
 	if err != nil {
 		t.Fatal(err)
