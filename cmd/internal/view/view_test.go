@@ -238,6 +238,7 @@ func results(t *testing.T) map[string]view.Result {
 		}},
 	}
 	maps.Copy(all, managed())
+	maps.Copy(all, told(t))
 	return all
 }
 
