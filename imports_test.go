@@ -37,6 +37,7 @@ var rules = map[string][]string{
 	"ctaphid/simulator":         {"ctaphid"},
 	"ctaphid/usbhid":            {"ctaphid", "ctaphid/internal/sysfs"},
 	"ctaphid/usbip":             {"ctaphid"},
+	"ctaphid/uhid":              {"ctaphid"},
 	"nfc":                       {},
 	"nfc/pcsc":                  {"nfc"},
 	"nfc/vpcd":                  {"nfc"},
