@@ -212,7 +212,7 @@ func TestRefusals(t *testing.T) {
 		{"one", control.PowerCycle, map[string]any{"wait": "1s"}, 400, `unknown field "wait"`},
 		{"one", control.Remove, nil, 409, "it stays where it is"},
 		{"one", control.Presence, control.PresenceRequest{Mode: "sleepy"}, 400, `"sleepy" is neither`},
-		{"one", control.Finger, control.FingerRequest{Finger: "toe"}, 400, `"toe" is neither`},
+		{"one", control.Finger, control.FingerRequest{Finger: "toe"}, 400, `finger "toe" is neither`},
 		{"one", control.Faults, control.FaultsRequest{Off: []virtual.FaultID{"no-such"}}, 400, `no such fault: "no-such"`},
 		{"tape", control.Touch, nil, 409, "it has no user"},
 		{"tape", control.Presence, control.PresenceRequest{Mode: control.Deny}, 409, "it has no user"},

@@ -46,7 +46,7 @@ func ParseFinger(text string) (virtual.Sample, error) {
 	case err == nil && n >= 1 && n <= 10:
 		return virtual.Sample{Finger: strconv.Itoa(n)}, nil
 	}
-	return virtual.Sample{}, fmt.Errorf("%w: %q is neither good, bad, none nor a finger from 1 to 10", ErrRequest, text)
+	return virtual.Sample{}, fmt.Errorf("%w: finger %q is neither good, bad, none nor a finger from 1 to 10", ErrRequest, text)
 }
 
 // User is the user of one key, whom others tell what to do. Its methods may be
