@@ -176,11 +176,24 @@ func (a *app) serve(ctx context.Context, args []string, o serveOptions) error {
 		err = s.run(ctx)
 	}
 	told := untilTold(ctx, err)
+	var late []error
 	for _, k := range s.keys {
-		told = errors.Join(told, k.end(told))
+		late = append(late, k.end(told))
+	}
+	if err := errors.Join(late...); err != nil {
+		told = errors.Join(told, lateError{err})
 	}
 	return told
 }
+
+// lateError is what went wrong after serving had ended, as it was told or not.
+type lateError struct{ err error }
+
+// Error is the text of what went wrong.
+func (e lateError) Error() string { return e.err.Error() }
+
+// Unwrap returns it.
+func (e lateError) Unwrap() error { return e.err }
 
 // open makes the keys.
 func (s *serving) open(places []place) error {

@@ -54,7 +54,10 @@ func exitStatus(ctx context.Context, err error) int {
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
+	var late lateError
 	switch {
+	case errors.As(err, &late):
+		return statusFailed
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
 	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector), errors.As(err, &which) && which.Matches > 1:

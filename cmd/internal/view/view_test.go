@@ -158,7 +158,7 @@ func results(t *testing.T) map[string]view.Result {
 			{Seq: 11, Time: "2026-11-26T07:30:00.001Z", Key: "udp", Event: control.EventWaiting, Detail: "touch"},
 			{Seq: 12, Time: "2026-11-26T07:30:00.002Z", Key: "udp", Event: control.EventDone, Command: "authenticatorSelection", Status: "0x00"},
 		}}},
-		"pin":     view.PINChanged{Device: virtual, Action: view.PINWasSet},
+		"pin": view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
 			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
 			User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ES256", SignCount: 7, AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",

@@ -27,14 +27,11 @@ type Refusal struct {
 // Error is the text.
 func (e *Refusal) Error() string { return e.Text }
 
-// Usage tells whether the request made no sense, rather than was not possible at
-// the time.
-func (e *Refusal) Usage() bool { return e.Status != http.StatusConflict }
+// Usage tells whether the request made no sense, rather than was not possible.
+func (e *Refusal) Usage() bool { return !possible(e.Status) }
 
-// Is makes one of a key that is not there an [ErrUnknownKey].
-func (e *Refusal) Is(target error) bool {
-	return target == ErrUnknownKey && e.Status == http.StatusNotFound
-}
+// Is makes it the error of the panel that it was.
+func (e *Refusal) Is(target error) bool { return target != nil && target == kinds[e.Status] }
 
 // ErrUnreachable: nobody answers at the address.
 var ErrUnreachable = errors.New("no served key can be reached there")

@@ -202,20 +202,33 @@ const (
 
 func fail(w http.ResponseWriter, status int, err error) {
 	exit := exitUsage
-	if status == http.StatusConflict {
+	if possible(status) {
 		exit = exitFailed
 	}
 	answer(w, status, errorEnvelope{errorSchema, err.Error(), exit})
 }
 
+// kinds are the errors of the panel by the statuses that they are told by.
+var kinds = map[int]error{
+	http.StatusNotFound: ErrUnknownKey, http.StatusBadRequest: ErrRequest,
+	http.StatusConflict: ErrNotWaiting, http.StatusUnprocessableEntity: ErrCannot,
+}
+
+// possible tells the statuses of requests that made sense.
+func possible(status int) bool {
+	return status == http.StatusConflict || status == http.StatusUnprocessableEntity
+}
+
 // refuseWith tells an error of the panel.
 func refuseWith(w http.ResponseWriter, err error) {
+	status := http.StatusUnprocessableEntity
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		fail(w, http.StatusNotFound, err)
+		status = http.StatusNotFound
 	case wrong(err):
-		fail(w, http.StatusBadRequest, err)
-	default:
-		fail(w, http.StatusConflict, err)
+		status = http.StatusBadRequest
+	case errors.Is(err, ErrNotWaiting):
+		status = http.StatusConflict
 	}
+	fail(w, status, err)
 }

@@ -210,23 +210,27 @@ func TestRefusals(t *testing.T) {
 		{"one", control.Touch, control.TouchRequest{Wait: "11m"}, 400, "is no time to wait"},
 		{"one", control.Touch, map[string]any{"hard": true}, 400, `unknown field "hard"`},
 		{"one", control.PowerCycle, map[string]any{"wait": "1s"}, 400, `unknown field "wait"`},
-		{"one", control.Remove, nil, 409, "it stays where it is"},
+		{"one", control.Remove, nil, 422, "it stays where it is"},
 		{"one", control.Presence, control.PresenceRequest{Mode: "sleepy"}, 400, `"sleepy" is neither`},
 		{"one", control.Finger, control.FingerRequest{Finger: "toe"}, 400, `finger "toe" is neither`},
 		{"one", control.Faults, control.FaultsRequest{Off: []virtual.FaultID{"no-such"}}, 400, `no such fault: "no-such"`},
-		{"tape", control.Touch, nil, 409, "it has no user"},
-		{"tape", control.Presence, control.PresenceRequest{Mode: control.Deny}, 409, "it has no user"},
-		{"tape", control.Finger, control.FingerRequest{Finger: "good"}, 409, "it has no user"},
-		{"tape", control.Faults, nil, 409, "it has no faults"},
-		{"tape", control.PowerCycle, nil, 409, "it has no power"},
+		{"tape", control.Touch, nil, 422, "it has no user"},
+		{"tape", control.Presence, control.PresenceRequest{Mode: control.Deny}, 422, "it has no user"},
+		{"tape", control.Finger, control.FingerRequest{Finger: "good"}, 422, "it has no user"},
+		{"tape", control.Faults, nil, 422, "it has no faults"},
+		{"tape", control.PowerCycle, nil, 422, "it has no power"},
 	} {
 		_, err := b.client.Do(t.Context(), c.key, c.action, c.request)
 		var refusal *control.Refusal
-		if !errors.As(err, &refusal) || refusal.Status != c.status || !strings.Contains(refusal.Text, c.text) || refusal.Usage() == (c.status == 409) {
+		if !errors.As(err, &refusal) || refusal.Status != c.status || !strings.Contains(refusal.Text, c.text) || refusal.Usage() == (c.status > 404) {
 			t.Errorf("%s %s: %v, want %d %s", c.action, c.key, err, c.status, c.text)
 		}
-		if errors.Is(err, control.ErrUnknownKey) != (c.status == 404) {
-			t.Errorf("%s %s: %v", c.action, c.key, err)
+		for kind, status := range map[error]int{
+			control.ErrUnknownKey: 404, control.ErrRequest: 400, control.ErrNotWaiting: 409, control.ErrCannot: 422,
+		} {
+			if errors.Is(err, kind) != (c.status == status) {
+				t.Errorf("%s %s: %v is %v", c.action, c.key, err, kind)
+			}
 		}
 	}
 }
