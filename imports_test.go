@@ -43,7 +43,7 @@ var rules = map[string][]string{
 	"nfc/vpcd":                  {"nfc"},
 	"nfc/nfctest":               {"nfc"},
 	"fixtures":                  {},
-	"relyingparty":              append([]string{"ctap2/webauthn"}, leaves...),
+	"relyingparty":              append([]string{"ctap2/u2f", "ctap2/webauthn"}, leaves...),
 	"devices":                   append([]string{"ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 	"devices/models":            {},
 	"devices/holders":           {},
@@ -55,17 +55,21 @@ var rules = map[string][]string{
 	"devices/virtual/faulty":    {"devices/virtual", "ctaphid", "nfc"},
 	"devices/virtual/control":   {"devices/virtual", "devices/virtual/faulty"},
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
-	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
+	"devices/reset":             append([]string{"ctap2", "devices"}, leaves...),
 	"devices/manage":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices", "devices/enroll"}, leaves...),
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/virtual", "devices/virtual/control", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/reset", "devices/transcript", "devices/transcript/capture", "devices/virtual", "devices/virtual/control", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
+	"rig/browser":               {},
 	"rig/guestinit":             {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
+
+	"devices/transcript":         append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
+	"devices/transcript/capture": append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
 }
 
 // TestImports reads every Go file, whatever its build tags, and holds it to the

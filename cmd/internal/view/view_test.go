@@ -20,6 +20,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/devices/transcript/capture"
 	software "github.com/touchstone-fido/touchstone/devices/virtual"
 	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
@@ -104,10 +105,26 @@ func everything(t *testing.T) *ctap2.Info {
 	1820 6161`)
 }
 
+// extended completes an assertion.
+func extended(user relyingparty.User, a relyingparty.Assertion) *relyingparty.Assertion {
+	id := webauthn.Bytes(strings.Repeat("k", 32))
+	byAppID := true
+	a.Schema, a.RPID, a.Origin, a.User, a.CredentialID = relyingparty.AssertionSchema, "example.com", "https://example.com", user, id
+	a.Algorithm, a.SignCount, a.Challenge = "ML-DSA-44", 8, id
+	a.Asked = &relyingparty.Asked{Extensions: []string{"appid", "largeBlob"}, AppID: "https://example.com", LargeBlobWrite: true}
+	a.Response = webauthn.NewAuthenticationResponse(id, []byte("{}"), id, id, user.ID)
+	a.Response.ClientExtensionResults = webauthn.ExtensionOutputs{AppID: &byAppID, LargeBlob: &webauthn.LargeBlobOutputs{Written: &byAppID}}.Results()
+	return &a
+}
+
 func results(t *testing.T) map[string]view.Result {
 	bytes32 := webauthn.Bytes(strings.Repeat("k", 32))
 	user := relyingparty.User{ID: webauthn.Bytes("handle"), Name: "alice", DisplayName: "Alice <3"}
-	two := uint(2)
+	two, yes, no, blob := uint(2), true, false, webauthn.Bytes("a blob")
+	created := webauthn.ExtensionOutputs{
+		CredBlob: &no, CredProps: &webauthn.CredProps{RK: &yes}, PRF: &webauthn.PRFOutputs{Enabled: &yes},
+		LargeBlob: &webauthn.LargeBlobOutputs{Supported: &no},
+	}
 	pins := info(t, "a2 01 81 684649444f5f325f30 04 a2 627576 f4 69636c69656e7450696e f5")
 	all := map[string]view.Result{
 		"device-list": view.DeviceList{Listing: devices.Listing{
@@ -158,7 +175,8 @@ func results(t *testing.T) map[string]view.Result {
 			{Seq: 11, Time: "2026-11-26T07:30:00.001Z", Key: "udp", Event: control.EventWaiting, Detail: "touch"},
 			{Seq: 12, Time: "2026-11-26T07:30:00.002Z", Key: "udp", Event: control.EventDone, Command: "authenticatorSelection", Status: "0x00"},
 		}}},
-		"pin": view.PINChanged{Device: virtual, Action: view.PINWasSet},
+		"pin-verified": view.PINChanged{Device: virtual, Action: view.PINVerified, Left: &two},
+		"pin":          view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
 			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
 			User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ES256", SignCount: 7, AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
@@ -170,12 +188,53 @@ func results(t *testing.T) map[string]view.Result {
 			CredentialID: bytes32, SignCount: 8, UserPresent: true, Challenge: bytes32,
 			Response: webauthn.NewAuthenticationResponse(bytes32, []byte("{}"), bytes32, bytes32, user.ID),
 		}},
+		"registration-extended": view.Registration{
+			Registration: &relyingparty.Registration{
+				Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", Origin: "https://example.com",
+				User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ML-DSA-44", AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
+				Transports: []string{"usb"}, AttestationFormat: "packed", AttestationType: "basic_surrogate", EnterpriseAttestation: true,
+				Gaps: []relyingparty.Gap{relyingparty.GapAttestation}, Challenge: bytes32,
+				Extensions: &relyingparty.Told{
+					ProtectionPolicy: "userVerificationRequired", HMACSecret: &yes, CredBlob: &no, MinPINLength: &two, PINComplexityPolicy: &yes,
+					UVM: [][]uint64{{2, 4, 2}, {0x800, 1, 1}},
+				},
+				Asked:    &relyingparty.Asked{Extensions: []string{"credBlob", "prf"}, CredBlob: true, LargeBlobSupport: "preferred"},
+				Response: webauthn.RegistrationResponse{ID: bytes32, RawID: bytes32, Type: "public-key", ClientExtensionResults: created.Results()},
+			},
+			PRF: &webauthn.PRFValues{First: bytes32, Second: bytes32},
+		},
+		"assertion-extended": view.Assertion{
+			Assertion: extended(user, relyingparty.Assertion{
+				Verified: true, UserPresent: true, Gaps: []relyingparty.Gap{relyingparty.GapSignature},
+				Extensions: &relyingparty.Told{GetCredBlob: &blob, ThirdPartyPayment: &no, UVM: [][]uint64{{2, 4, 2}}},
+			}),
+			PRF:  &webauthn.PRFValues{First: bytes32},
+			Blob: &view.BlobFile{File: "blob.bin", Size: 31},
+		},
+		"assertion-silent": view.Assertion{Assertion: extended(user, relyingparty.Assertion{Silent: true})},
+		"prf":              view.PRF{RPID: "example.com", CredentialID: bytes32, Values: webauthn.PRFValues{First: bytes32, Second: bytes32}},
+		"u2f-version":      view.U2FVersion{Device: usb, Version: "U2F_V2"},
+		"u2f-check":        view.U2FCheck{Device: usb, AppID: "https://example.com", KeyHandle: bytes32},
+		"u2f-registration": view.U2FRegistration{U2FRegistration: &relyingparty.U2FRegistration{
+			Schema: relyingparty.U2FRegistrationSchema, Verified: true, AppID: "https://example.com", User: "alice",
+			KeyHandle: bytes32, PublicKey: bytes32, Certificate: bytes32, Signature: bytes32, ClientData: bytes32, AttestationSubject: "CN=Key\n7",
+		}},
+		"u2f-authentication": view.U2FAuthentication{U2FAuthentication: &relyingparty.U2FAuthentication{
+			Schema: relyingparty.U2FAuthenticationSchema, Verified: true, AppID: "https://example.com", User: "alice",
+			KeyHandle: bytes32, UserPresent: true, Counter: 7, Signature: bytes32, ClientData: bytes32,
+		}},
 		"transcript-check": view.TapeCheck{Summary: transcript.Summary{
 			Tape: "tape.jsonl", Header: transcript.Header{Version: 1, Transport: transcript.HID, Seed: []byte{1}}, Ending: transcript.EndCut,
 			Lines:    transcript.Lines{Out: 2, In: 3, Reports: 5, Gaps: 1},
 			Messages: transcript.Count{Whole: 3, Cut: 1, Malformed: 1},
 			Commands: map[string]int{"CTAPHID_INIT": 1, "authenticatorGetInfo": 2}, Statuses: map[string]int{"CTAP2_OK (0x00)": 2},
 			Problems: []transcript.Problem{{Line: 6, Text: "something is wrong"}}, CutAt: 5,
+		}},
+		"transcript-import":         view.TapeImport{Result: imported(1)},
+		"transcript-import-several": view.TapeImport{Result: imported(2)},
+		"transcript-export": view.TapeExport{Out: "tape.pcapng", Exported: capture.Exported{
+			Tape: "tape.jsonl", Transport: transcript.NFC, Link: "LINKTYPE_WIRESHARK_UPPER_PDU", Packets: 7, Crossings: 6,
+			Remarks: []capture.Remark{{Place: capture.Place{Line: 5}, Text: "left out: no record"}}, MoreRemarks: 2,
 		}},
 		"doctor": view.Doctor{Version: "v1.2.3", OS: "linux", Arch: "amd64", Report: doctor.Report{Findings: []doctor.Finding{
 			{ID: "build.backends", Status: doctor.OK, Summary: "built in: hidraw, pcsc", Detail: "usbhid: get a compiler"},
@@ -197,6 +256,36 @@ func results(t *testing.T) map[string]view.Result {
 	}
 	maps.Copy(all, managed())
 	return all
+}
+
+// imported is an import of one key or more.
+func imported(keys int) capture.Result {
+	r := capture.Result{
+		File: "login.pcapng", Form: capture.PCAPNG,
+		Remarks: []capture.Remark{
+			{Place: capture.Place{Packet: 7, Offset: 1234}, Text: "the capture keeps 20 of the 64 bytes"},
+			{Place: capture.Place{Line: 9, Offset: 99}, Text: "a request without its answer"},
+		},
+		MoreRemarks: 3, MoreLeftOut: 1,
+		LeftOut: []capture.LeftOut{{What: "usb 1.4 (046d:c077 Mouse)", Why: "no FIDO interface"}},
+	}
+	for i := range keys {
+		name := []string{"tape.jsonl", "tape-2.jsonl"}[i]
+		r.Tapes = append(r.Tapes, capture.Tape{
+			Name: name,
+			Device: capture.Device{
+				Key: fmt.Sprintf("usb 1.%d interface 0", i+2), Transport: transcript.HID,
+				Facts: map[string]string{"vendor_id": "1050", "product_id": "0407", "product": "YubiKey OTP+FIDO+CCID"},
+			},
+			Summary: transcript.Summary{
+				Tape: name, Header: transcript.Header{Version: 1, Transport: transcript.HID},
+				Lines:    transcript.Lines{Out: 1, In: 1, Reports: 2},
+				Messages: transcript.Count{Whole: 2},
+				Commands: map[string]int{"authenticatorGetInfo": 1}, Statuses: map[string]int{"CTAP2_OK (0x00)": 1},
+			},
+		})
+	}
+	return r
 }
 
 func TestGolden(t *testing.T) {
@@ -343,7 +432,11 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true, "losses": true, "samples": true, "event-sample": true}
+	known["reset-losses"] = true
 	for name := range results(t) {
+		known[name] = true
+	}
+	for name := range verbs() {
 		known[name] = true
 	}
 	for _, f := range files {
