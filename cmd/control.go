@@ -57,9 +57,11 @@ func (a *app) controlCommand() *cobra.Command {
 	return c
 }
 
-// leaf is a command that asks the served keys for something.
-func (h *hand) leaf(use, short string, args cobra.PositionalArgs, run func(context.Context, *control.Client, []string) (view.Result, error)) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
+// leaf is a command that asks the served keys for something. Its example is how it
+// is used, behind the address.
+func (h *hand) leaf(use, short, example string, args cobra.PositionalArgs, run func(context.Context, *control.Client, []string) (view.Result, error)) *cobra.Command {
+	example = "  touchstone virtual control --at 127.0.0.1:8110 " + example
+	return &cobra.Command{Use: use, Short: short, Example: example, Args: args, RunE: func(c *cobra.Command, args []string) error {
 		if h.at == "" {
 			return usageError{errors.New("which served keys? --at HOST:PORT, as virtual serve --control has it")}
 		}
@@ -112,7 +114,7 @@ func (h *hand) which(ctx context.Context, c *control.Client) (string, error) {
 }
 
 func (h *hand) stateCommand() *cobra.Command {
-	return h.leaf("state", "Say how the keys are", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
+	return h.leaf("state", "Say how the keys are", "state", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
 		if h.key != "" {
 			state, err := c.Key(ctx, h.key)
 			return view.ServedKeys{Keys: []control.State{state}}, err
@@ -130,7 +132,7 @@ func waitFlag(c *cobra.Command, wait *time.Duration, what string) {
 func (h *hand) touchCommand() *cobra.Command {
 	var wait time.Duration
 	var short bool
-	c := h.leaf("touch", "Touch the key, which waits for it", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
+	c := h.leaf("touch", "Touch the key, which waits for it", "--key udp touch --wait 10s", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
 		return h.do(ctx, c, control.Touch, control.TouchRequest{Wait: wait.String(), Short: short})
 	})
 	c.Long = "Touch the key, or put the finger on its sensor. Where it does not wait for that now, --wait waits until it does."
@@ -141,7 +143,7 @@ func (h *hand) touchCommand() *cobra.Command {
 
 func (h *hand) denyCommand() *cobra.Command {
 	var wait time.Duration
-	c := h.leaf("deny", "Refuse what the key waits for", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
+	c := h.leaf("deny", "Refuse what the key waits for", "deny --wait 10s", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
 		return h.do(ctx, c, control.Refuse, control.DenyRequest{Wait: wait.String()})
 	})
 	waitFlag(c, &wait, "the key to ask")
@@ -149,20 +151,20 @@ func (h *hand) denyCommand() *cobra.Command {
 }
 
 func (h *hand) plainCommand(action control.Action, short string) *cobra.Command {
-	return h.leaf(string(action), short, cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
+	return h.leaf(string(action), short, "--key udp-2 "+string(action), cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
 		return h.do(ctx, c, action, nil)
 	})
 }
 
 func (h *hand) presenceCommand() *cobra.Command {
-	return h.leaf("presence MODE", "Have the user touch (auto), refuse (deny) or wait for these commands (manual)", cobra.ExactArgs(1),
+	return h.leaf("presence MODE", "Have the user touch (auto), refuse (deny) or wait for these commands (manual)", "presence manual", cobra.ExactArgs(1),
 		func(ctx context.Context, c *control.Client, args []string) (view.Result, error) {
 			return h.do(ctx, c, control.Presence, control.PresenceRequest{Mode: control.Mode(args[0])})
 		})
 }
 
 func (h *hand) fingerCommand() *cobra.Command {
-	return h.leaf("finger WHICH", "Put a good, a bad or none of the fingers on the sensor from now on, or one from 1 to 10", cobra.ExactArgs(1),
+	return h.leaf("finger WHICH", "Put a good, a bad or none of the fingers on the sensor from now on, or one from 1 to 10", "finger bad", cobra.ExactArgs(1),
 		func(ctx context.Context, c *control.Client, args []string) (view.Result, error) {
 			return h.do(ctx, c, control.Finger, control.FingerRequest{Finger: args[0]})
 		})
@@ -176,14 +178,14 @@ func faultIDs(args []string) (ids []virtual.FaultID) {
 }
 
 func (h *hand) faultOnCommand() *cobra.Command {
-	return h.leaf("on ID...", "Give the key bugs; \"virtual faults\" lists them", cobra.MinimumNArgs(1),
+	return h.leaf("on ID...", "Give the key bugs; \"virtual faults\" lists them", "fault on hid-cancel-ignored mc-no-touch", cobra.MinimumNArgs(1),
 		func(ctx context.Context, c *control.Client, args []string) (view.Result, error) {
 			return h.do(ctx, c, control.Faults, control.FaultsRequest{On: faultIDs(args)})
 		})
 }
 
 func (h *hand) faultOffCommand() *cobra.Command {
-	return h.leaf("off [ID]...", "Take bugs away, all of them unless told which", cobra.ArbitraryArgs,
+	return h.leaf("off [ID]...", "Take bugs away, all of them unless told which", "fault off mc-no-touch", cobra.ArbitraryArgs,
 		func(ctx context.Context, c *control.Client, args []string) (view.Result, error) {
 			return h.do(ctx, c, control.Faults, control.FaultsRequest{Clear: len(args) == 0, Off: faultIDs(args)})
 		})
@@ -192,7 +194,7 @@ func (h *hand) faultOffCommand() *cobra.Command {
 func (h *hand) eventsCommand() *cobra.Command {
 	var q control.Query
 	var wait time.Duration
-	c := h.leaf("events", "Say what has befallen the keys, or wait for it", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
+	c := h.leaf("events", "Say what has befallen the keys, or wait for it", "events --event waiting --wait 10s", cobra.NoArgs, func(ctx context.Context, c *control.Client, _ []string) (view.Result, error) {
 		q.Key = h.key
 		all, err := c.Events(ctx, q, wait)
 		return view.ServedEvents{All: all}, err
