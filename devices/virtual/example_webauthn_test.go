@@ -28,6 +28,7 @@ func register(ctx context.Context, key *devices.Conn, challenge []byte) (webauth
 		User:         ctap2.User{ID: alice.ID, Name: alice.Name, DisplayName: alice.DisplayName},
 		Algorithms:   []cose.Algorithm{cose.ES256},
 		Discoverable: enroll.Required, UserVerification: enroll.Discouraged,
+		Attestation: webauthn.ConveyanceDirect,
 	}, enroll.Ask{})
 	if err != nil {
 		return webauthn.RegistrationResponse{}, err
