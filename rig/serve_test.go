@@ -125,7 +125,7 @@ func TestServeUHID(t *testing.T) {
 	}
 	s.see(k, 0x1050, 0x0407, yubiKey, "Yubico YubiKey OTP+FIDO+CCID")
 	conn := k.connect(discover.Hidraw)
-	for _, n := range []int{0, 57, 58, 7609} {
+	for _, n := range []int{0, 57, 58, 1200} { // the kernel may lose what is longer than 32 packets
 		if _, err := conn.Channel.Ping(t.Context(), pattern(n)); err != nil {
 			t.Errorf("PING of %d bytes: %v", n, err)
 		}

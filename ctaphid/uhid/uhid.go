@@ -5,6 +5,11 @@
 // not; package usbip is for them. The protocol is that of
 // Documentation/hid/uhid.rst in Linux.
 //
+// The kernel keeps 32 reports that programs have written, and loses what comes
+// before some of them are read, without a word to anybody: on a busy machine a
+// request of more than 32 packets, 1,886 bytes, may end with ERR_MSG_TIMEOUT.
+// USB/IP loses nothing.
+//
 //	key := ctaphid.NewDevice(authenticator, ctaphid.DeviceConfig{})
 //	plug, err := uhid.Attach(key, uhid.Config{Name: "Software key"})
 //	if err != nil {
