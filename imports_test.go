@@ -53,17 +53,19 @@ var rules = map[string][]string{
 	"devices/virtual/statefile": {"devices/virtual"},
 	"devices/virtual/faulty":    {"devices/virtual", "ctaphid", "nfc"},
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
-	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
 	"devices/manage":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices", "devices/enroll"}, leaves...),
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/replay", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
 	"rig/guestinit":             {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
+
+	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
+	"devices/transcript/replay": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 }
 
 // TestImports reads every Go file, whatever its build tags, and holds it to the

@@ -62,10 +62,14 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rest waits as long as the tape's clock says that d is.
-func (cfg *PlayConfig) rest(ctx context.Context, d time.Duration) error {
+// Rest waits for what d on the tape's clock is at Speed. The error is the cause
+// with which ctx ends before.
+func (cfg *PlayConfig) Rest(ctx context.Context, d time.Duration) error {
 	if cfg.Speed <= 0 || d <= 0 {
 		return nil
+	}
+	if cfg.Pause == nil {
+		cfg.Pause = pause
 	}
 	return cfg.Pause(ctx, time.Duration(float64(d)/cfg.Speed))
 }
@@ -258,7 +262,7 @@ func (p *Player) answer(ctx context.Context) ([]byte, error) {
 		return nil, p.noAnswer(ctx, next, ok)
 	}
 	if p.pos > 0 {
-		if err := p.cfg.rest(ctx, next.at-p.steps[p.pos-1].at); err != nil {
+		if err := p.cfg.Rest(ctx, next.at-p.steps[p.pos-1].at); err != nil {
 			return nil, err
 		}
 	}

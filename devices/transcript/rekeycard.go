@@ -23,7 +23,7 @@ func (c *rekeyedCard) Transmit(ctx context.Context, apdu []byte) ([]byte, error)
 	if err != nil || e == nil {
 		return answer, err
 	}
-	if err := c.player.cfg.rest(ctx, e.Answered-e.Asked); err != nil {
+	if err := c.player.cfg.Rest(ctx, e.Answered-e.Asked); err != nil {
 		return nil, err
 	}
 	return answer, nil

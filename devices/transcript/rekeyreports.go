@@ -46,7 +46,7 @@ func (c *rekeyedReports) ReadReport(ctx context.Context, p []byte) (int, error) 
 		<-ctx.Done()
 		return 0, context.Cause(ctx)
 	}
-	if err := c.player.cfg.rest(ctx, due.after); err != nil {
+	if err := c.player.cfg.Rest(ctx, due.after); err != nil {
 		return 0, err
 	}
 	return copy(p, due.report), nil

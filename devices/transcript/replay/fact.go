@@ -1,0 +1,107 @@
+package replay
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Fact is one thing that an answer says, by the standard's names.
+type Fact struct{ Name, Value string }
+
+// facts collects what an answer says.
+type facts []Fact
+
+func (f *facts) add(name, format string, args ...any) {
+	*f = append(*f, Fact{name, fmt.Sprintf(format, args...)})
+}
+
+// Difference is a fact that is another in the second of two answers. An answer
+// that does not have it has "" there.
+type Difference struct{ Name, Recorded, Got string }
+
+// compare lists the facts that differ, in the order of the first answer.
+func compare(recorded, got []Fact) []Difference {
+	var all []Difference
+	have := map[string]string{}
+	for _, f := range got {
+		have[f.Name] = f.Value
+	}
+	for _, f := range recorded {
+		if have[f.Name] != f.Value {
+			all = append(all, Difference{f.Name, f.Value, have[f.Name]})
+		}
+		delete(have, f.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		all = append(all, Difference{Name: name, Got: have[name]})
+	}
+	return all
+}
+
+// size is a number of bytes in words.
+func size(n int) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// names gives names such as "credential 2" to values, in the order in which they
+// appear, so that equal values show on either side without being equal there.
+type names struct {
+	what  string
+	known map[string]int
+}
+
+func naming(what string) *names { return &names{what, map[string]int{}} }
+
+// of is the value's name.
+func (n *names) of(value []byte) string {
+	if n.known[string(value)] == 0 {
+		n.known[string(value)] = len(n.known) + 1
+	}
+	return fmt.Sprintf("%s %d", n.what, n.known[string(value)])
+}
+
+// flatten turns a decoded CBOR value into facts; how a byte string is told the
+// caller decides.
+func (f *facts) flatten(name string, v any, bytes func([]byte) string) {
+	switch v := v.(type) {
+	case map[any]any:
+		keys := slices.SortedFunc(maps.Keys(v), func(a, b any) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		if len(keys) == 0 {
+			f.add(name, "an empty map")
+		}
+		for _, key := range keys {
+			f.flatten(fmt.Sprintf("%s.%v", name, key), v[key], bytes)
+		}
+	case []any:
+		f.list(name, v, bytes)
+	case []byte:
+		f.add(name, "%s", bytes(v))
+	case string:
+		f.add(name, "%q", v)
+	default:
+		f.add(name, "%v", v)
+	}
+}
+
+// list tells a list of plain values in one fact, and any other one by one.
+func (f *facts) list(name string, v []any, bytes func([]byte) string) {
+	var plain []string
+	for _, item := range v {
+		switch item.(type) {
+		case map[any]any, []any, []byte:
+			f.add(name, "%d elements", len(v))
+			for i, item := range v {
+				f.flatten(fmt.Sprintf("%s[%d]", name, i), item, bytes)
+			}
+			return
+		}
+		plain = append(plain, fmt.Sprint(item))
+	}
+	f.add(name, "[%s]", strings.Join(plain, " "))
+}
