@@ -38,7 +38,9 @@ func sub(c ctap2.Command, s uint64) func(transcript.Question, ctap2.Status) bool
 	}
 }
 
-func wrongPIN(_ transcript.Question, status ctap2.Status) bool { return status == ctap2.StatusPINInvalid }
+func wrongPIN(_ transcript.Question, status ctap2.Status) bool {
+	return status == ctap2.StatusPINInvalid
+}
 
 func blobsSet(q transcript.Question, _ ctap2.Status) bool {
 	return q.Command == ctap2.CommandLargeBlobs && q.Members[2] != nil
