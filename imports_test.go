@@ -42,7 +42,7 @@ var rules = map[string][]string{
 	"nfc/vpcd":                  {"nfc"},
 	"nfc/nfctest":               {"nfc"},
 	"fixtures":                  {},
-	"relyingparty":              append([]string{"ctap2/webauthn"}, leaves...),
+	"relyingparty":              append([]string{"ctap2/u2f", "ctap2/webauthn"}, leaves...),
 	"devices":                   append([]string{"ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 	"devices/models":            {},
 	"devices/holders":           {},
@@ -58,14 +58,15 @@ var rules = map[string][]string{
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/replay", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/capture", "devices/transcript/replay", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
 	"rig/guestinit":             {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 
-	"devices/transcript":        append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
-	"devices/transcript/replay": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
+	"devices/transcript":         append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
+	"devices/transcript/capture": append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
+	"devices/transcript/replay":  append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 }
 
 // TestImports reads every Go file, whatever its build tags, and holds it to the

@@ -97,7 +97,7 @@ func Check(r io.Reader, file string) (Summary, error) {
 			c.add(rec)
 		case err == io.EOF:
 			return c.finish(reader.Ending()), nil
-		case reader.skip():
+		case reader.Skip():
 			c.unreadable(err)
 		default:
 			return c.finish(reader.Ending()), err
@@ -136,6 +136,24 @@ func (t *Tape) Check() Summary {
 	}
 	return c.finish(t.Ending)
 }
+
+// Counter counts what goes on a tape while it is being written, and so finds
+// the same as [Check] does on the tape when it is done.
+type Counter struct{ c *checker }
+
+// NewCounter counts a tape of this package's format with the given header.
+// tape is its name in the summary.
+func NewCounter(tape string, h Header) *Counter {
+	h.Version = Version
+	return &Counter{newChecker(tape, h)}
+}
+
+// Add counts a record, whose Line must be that in the file: the header is on
+// line 1.
+func (n *Counter) Add(rec Record) { n.c.add(rec) }
+
+// Summary ends the count. Nothing may be added to it after that.
+func (n *Counter) Summary() Summary { return n.c.finish(EndWhole) }
 
 // checker goes through a tape once.
 type checker struct {

@@ -1,9 +1,11 @@
 package transcript
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -201,5 +203,44 @@ func TestCheckIsBounded(t *testing.T) {
 	}
 	if len(sum.Problems) != maxProblems || sum.MoreProblems != many-maxProblems {
 		t.Errorf("%d problems and %d more", len(sum.Problems), sum.MoreProblems)
+	}
+}
+
+// A counter that is asked while a tape is written finds what Check does on the
+// file.
+func TestCounterAgreesWithCheck(t *testing.T) {
+	records := []Record{
+		{Dir: Out, Level: Report, Data: report("ffffffff8600080102030405060708")},
+		{Dir: Out, Level: Report, Data: report("0000000790006404")},
+		{Level: Gap, Cut: "x"},
+		{Dir: In, Level: Report, Data: report("0000000790000100"), Rebuilt: true},
+		{Dir: In, Level: Message, Command: 0x10, Data: []byte{0}, Partial: true, Length: 9},
+		{Dir: In, Level: Report, Data: []byte{1}},
+		{Level: Mark, Event: &Event{Name: "close"}},
+		{Dir: Out, Level: Report, Data: report("0000000790006404")},
+	}
+	header := Header{Transport: HID, ReportSize: 64, Tool: "x"}
+	var file bytes.Buffer
+	writer, err := NewWriter(&file, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := NewCounter("tape", header)
+	for i, rec := range records {
+		rec.Line = i + 2
+		if err := writer.Write(rec); err != nil {
+			t.Fatal(err)
+		}
+		counter.Add(rec)
+	}
+	want, err := Check(&file, "tape")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := counter.Summary(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if want.Messages != (Count{Whole: 2, Cut: 3, Malformed: 1}) {
+		t.Errorf("counted %+v", want.Messages)
 	}
 }

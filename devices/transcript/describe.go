@@ -28,6 +28,9 @@ func Describe(rec Record) string {
 	case rec.Partial:
 		text += fmt.Sprintf(" (breaks off after %s)", bytesOf(len(rec.Data)))
 	}
+	if rec.Rebuilt {
+		text += " (rebuilt)"
+	}
 	return text
 }
 

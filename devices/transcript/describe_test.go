@@ -16,6 +16,7 @@ func TestDescribe(t *testing.T) {
 		{`{"dir":"tx","hex":"00080002910000"}`, "out CTAPHID_CANCEL on channel 00080002, 0 bytes"},
 		{`{"dir":"tx","hex":"ffffffff8600080102030405060708"}`, "out CTAPHID_INIT on channel ffffffff, 8 bytes"},
 		{`{"dir":"tx","hex":"0008000203aabb"}`, "out continuation packet 3 on channel 00080002, 2 bytes"},
+		{`{"dir":"tx","hex":"0008000290000104","rebuilt":true}`, "out CTAPHID_CBOR authenticatorGetInfo on channel 00080002, 1 byte (rebuilt)"},
 		{`{"dir":"tx","hex":"00"}`, "out what is no packet, 1 byte"},
 		{`{"dir":"rx","hex":"0008000290004f00","partial":true}`, "in  CTAPHID_CBOR CTAP2_OK (0x00) on channel 00080002, 79 bytes (breaks off after 8 bytes)"},
 		{`{"dir":"tx","level":"msg","cmd":"10","hex":"06a1"}`, "out CTAPHID_CBOR authenticatorClientPIN, 2 bytes"},

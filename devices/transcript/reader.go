@@ -217,9 +217,10 @@ func (r *Reader) next() (Record, error) {
 	return Record{}, r.err
 }
 
-// skip goes on after a line that is no record, and reports whether there is a
-// line after it to go on with.
-func (r *Reader) skip() bool {
+// Skip goes on after the error of a line that is no record, with another call of
+// Records, and reports whether that can be done: not after an error of reading,
+// nor at the end.
+func (r *Reader) Skip() bool {
 	var format *FormatError
 	if !errors.As(r.err, &format) || errors.Is(r.err, errEndless) {
 		return false

@@ -73,6 +73,10 @@ type Record struct {
 	// request, and dropped it.
 	Late bool
 
+	// Rebuilt says that these bytes were not captured as they are here: an
+	// importer made them from what the capture has of the same message.
+	Rebuilt bool
+
 	Cut   string // what a gap says about what is missing
 	Name  string // what the tape calls the record
 	Event *Event // of a mark
@@ -122,6 +126,7 @@ type recordLine struct {
 	Offset  int             `json:"offset,omitempty"`
 	Len     int             `json:"len,omitempty"`
 	Late    bool            `json:"late,omitempty"`
+	Rebuilt bool            `json:"rebuilt,omitempty"`
 	Cut     any             `json:"cut,omitempty"`
 	Name    string          `json:"name,omitempty"`
 	Event   string          `json:"event,omitempty"`
@@ -201,7 +206,7 @@ func (l *recordLine) crossing(rec *Record) error {
 	if rec.Data, err = hex.DecodeString(*l.Hex); err != nil {
 		return fmt.Errorf(`"hex": %w`, plainHex(err))
 	}
-	rec.Late = l.Late && rec.Dir == In
+	rec.Late, rec.Rebuilt = l.Late && rec.Dir == In, l.Rebuilt
 	if err := l.readLevel(rec); err != nil {
 		return err
 	}
@@ -307,7 +312,7 @@ func (l *recordLine) setCrossing(transport Transport, rec Record) {
 		l.Cmd = fmt.Sprintf("%02x", rec.Command)
 	}
 	l.Partial, l.Offset, l.Len = rec.Partial, rec.Offset, rec.Length
-	l.Late = rec.Late && rec.Dir == In
+	l.Late, l.Rebuilt = rec.Late && rec.Dir == In, rec.Rebuilt
 	if rec.Cut != "" {
 		l.Cut = rec.Cut
 	}

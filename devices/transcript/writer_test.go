@@ -29,6 +29,7 @@ func TestTapeSurvivesWriting(t *testing.T) {
 				{Line: 5, Dir: In, Level: Message, Data: []byte{1, 2}, Partial: true, Cut: "here"},
 				{Line: 6, Level: Gap, Cut: ""},
 				{Line: 7, Level: Mark, Event: &Event{Name: "error", Op: "read", Kind: "gone", Text: "x\ny"}},
+				{Line: 8, Dir: Out, Level: Report, Data: []byte{2}, Rebuilt: true},
 			},
 		}
 		var file bytes.Buffer

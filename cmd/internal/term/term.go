@@ -51,6 +51,10 @@ func (s *Streams) WithInput(r io.Reader) *Streams {
 	return &Streams{Out: s.Out, Err: s.Err, in: bufio.NewReaderSize(r, maxLine), openTTY: s.openTTY}
 }
 
+// Input is all of stdin, for a command that reads a file from it and asks
+// nobody anything.
+func (s *Streams) Input() io.Reader { return s.in }
+
 // WithTerminal returns the streams with another terminal to ask for PINs on.
 func (s *Streams) WithTerminal(open func() (*os.File, error)) *Streams {
 	return &Streams{Out: s.Out, Err: s.Err, in: s.in, openTTY: open}

@@ -55,7 +55,9 @@ type tapeProblem struct {
 }
 
 // Envelope is touchstone/transcript-check/1.
-func (t TapeCheck) Envelope() any {
+func (t TapeCheck) Envelope() any { return t.envelope() }
+
+func (t TapeCheck) envelope() tapeCheck {
 	e := tapeCheck{
 		Schema: "touchstone/transcript-check/1", File: t.Tape, Transport: string(t.Header.Transport),
 		Foreign: t.Foreign, LastLine: t.Ending.String(),

@@ -20,6 +20,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
+	"github.com/touchstone-fido/touchstone/devices/transcript/capture"
 	software "github.com/touchstone-fido/touchstone/devices/virtual"
 	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
@@ -160,6 +161,12 @@ func results(t *testing.T) map[string]view.Result {
 			Commands: map[string]int{"CTAPHID_INIT": 1, "authenticatorGetInfo": 2}, Statuses: map[string]int{"CTAP2_OK (0x00)": 2},
 			Problems: []transcript.Problem{{Line: 6, Text: "something is wrong"}}, CutAt: 5,
 		}},
+		"transcript-import":         view.TapeImport{Result: imported(1)},
+		"transcript-import-several": view.TapeImport{Result: imported(2)},
+		"transcript-export": view.TapeExport{Out: "tape.pcapng", Exported: capture.Exported{
+			Tape: "tape.jsonl", Transport: transcript.NFC, Link: "LINKTYPE_WIRESHARK_UPPER_PDU", Packets: 7, Crossings: 6,
+			Remarks: []capture.Remark{{Place: capture.Place{Line: 5}, Text: "left out: no record"}}, MoreRemarks: 2,
+		}},
 		"doctor": view.Doctor{Version: "v1.2.3", OS: "linux", Arch: "amd64", Report: doctor.Report{Findings: []doctor.Finding{
 			{ID: "build.backends", Status: doctor.OK, Summary: "built in: hidraw, pcsc", Detail: "usbhid: get a compiler"},
 			{ID: "container", Status: doctor.OK, Summary: "this is no container"},
@@ -180,6 +187,36 @@ func results(t *testing.T) map[string]view.Result {
 	}
 	maps.Copy(all, managed())
 	return all
+}
+
+// imported is an import of one key or more.
+func imported(keys int) capture.Result {
+	r := capture.Result{
+		File: "login.pcapng", Form: capture.PCAPNG,
+		Remarks: []capture.Remark{
+			{Place: capture.Place{Packet: 7, Offset: 1234}, Text: "the capture keeps 20 of the 64 bytes"},
+			{Place: capture.Place{Line: 9, Offset: 99}, Text: "a request without its answer"},
+		},
+		MoreRemarks: 3, MoreLeftOut: 1,
+		LeftOut: []capture.LeftOut{{What: "usb 1.4 (046d:c077 Mouse)", Why: "no FIDO interface"}},
+	}
+	for i := range keys {
+		name := []string{"tape.jsonl", "tape-2.jsonl"}[i]
+		r.Tapes = append(r.Tapes, capture.Tape{
+			Name: name,
+			Device: capture.Device{
+				Key: fmt.Sprintf("usb 1.%d interface 0", i+2), Transport: transcript.HID,
+				Facts: map[string]string{"vendor_id": "1050", "product_id": "0407", "product": "YubiKey OTP+FIDO+CCID"},
+			},
+			Summary: transcript.Summary{
+				Tape: name, Header: transcript.Header{Version: 1, Transport: transcript.HID},
+				Lines:    transcript.Lines{Out: 1, In: 1, Reports: 2},
+				Messages: transcript.Count{Whole: 2},
+				Commands: map[string]int{"authenticatorGetInfo": 1}, Statuses: map[string]int{"CTAP2_OK (0x00)": 1},
+			},
+		})
+	}
+	return r
 }
 
 func TestGolden(t *testing.T) {
