@@ -41,7 +41,7 @@ func newAsker(tape *transcript.Tape, key Key, o Options) *asker {
 		ids: map[string][]byte{}, bodies: [2]*side{newSide(), newSide()},
 	}
 	a.pins = pins{ask: o.PIN, header: []byte(tape.Header.PIN)}
-	a.tap = &tap{agreements: map[pinuv.Protocol][]byte{}, same: a.sameQuestion}
+	a.tap = &tap{agreements: map[pinuv.Protocol][]byte{}, same: a.sameQuestion, tell: o.OnEvent}
 	for _, e := range a.all {
 		for _, w := range e.Waits {
 			a.tells = a.tells || w.Status == ctaphid.KeepaliveUPNeeded
@@ -120,19 +120,13 @@ func (a *asker) think(ctx context.Context, i int) error {
 // of the tape.
 func (a *asker) open(ctx context.Context) error {
 	var err error
-	hear := func(s ctaphid.KeepaliveStatus) {
-		a.tap.keepalive(s)
-		if a.opts.OnKeepalive != nil {
-			a.opts.OnKeepalive(s)
-		}
-	}
 	if a.key.Reports != nil {
 		cfg := ctaphid.Config{Rand: a.opts.Rand, ReportSize: a.tape.Header.ReportSize}
-		cfg.OnKeepalive = func(k ctaphid.Keepalive) { hear(k.Status) }
+		cfg.OnKeepalive = func(k ctaphid.Keepalive) { a.tap.keepalive(k.Status, k.Since) }
 		a.ch, err = ctaphid.Open(ctx, a.key.Reports, cfg)
 		a.tap.inner = a.ch
 	} else {
-		cfg := nfc.Config{OnKeepalive: func(k nfc.Keepalive) { hear(ctaphid.KeepaliveStatus(k.Status)) }}
+		cfg := nfc.Config{OnKeepalive: func(k nfc.Keepalive) { a.tap.keepalive(ctaphid.KeepaliveStatus(k.Status), k.Since) }}
 		a.applet, err = nfc.Open(ctx, a.key.Card, cfg)
 		a.tap.inner = a.applet
 	}

@@ -105,3 +105,10 @@ func (f *facts) list(name string, v []any, bytes func([]byte) string) {
 	}
 	f.add(name, "[%s]", strings.Join(plain, " "))
 }
+
+// isNew says whether the value has no name yet, and gives it one.
+func (n *names) isNew(value []byte) bool {
+	known := n.known[string(value)] != 0
+	n.of(value)
+	return !known
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
+	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
@@ -17,7 +18,9 @@ import (
 // side is what has been seen of one key: what is equal to what, and the public
 // keys that signatures are held to.
 type side struct {
-	credentials, blobKeys, agreements, ivs, fingers, secrets *names
+	credentials, blobKeys, ivs, fingers, secrets *names
+
+	agreements map[pinuv.Protocol]string // last key agreement key
 
 	keys   map[string]cose.Key // by credential ID
 	counts map[string]uint32   // last signature counter, by credential ID
@@ -32,7 +35,7 @@ type opener func(question, answer []byte) []byte
 
 func newSide() *side {
 	return &side{
-		credentials: naming("credential"), blobKeys: naming("largeBlobKey"), agreements: naming("key"),
+		credentials: naming("credential"), blobKeys: naming("largeBlobKey"), agreements: map[pinuv.Protocol]string{},
 		ivs: naming("IV"), fingers: naming("template"), secrets: naming("output"),
 		keys: map[string]cose.Key{}, counts: map[string]uint32{},
 	}
@@ -191,7 +194,10 @@ func (a *answered) encrypted(name string, raw wire.Raw) {
 		if len(bytes.Trim(b[:iv], "\x00")) == 0 {
 			return size(len(b)) + " behind an IV of zeros"
 		}
-		return fmt.Sprintf("%s behind %s", size(len(b)), a.ivs.of(b[:iv]))
+		if a.ivs.isNew(b[:iv]) {
+			return size(len(b)) + " behind a new IV"
+		}
+		return size(len(b)) + " behind an IV of before"
 	})
 }
 
@@ -205,7 +211,16 @@ func (a *answered) agreement(name string, raw wire.Raw) {
 	if _, err := key.ECDH(); err != nil {
 		a.add(name+".point", "not on the curve")
 	}
-	a.add(name+".is", "%s", a.agreements.of(key.X))
+	p := a.question.Protocol()
+	last, known := a.agreements[p]
+	a.agreements[p] = string(key.X)
+	switch {
+	case !known:
+	case last == string(key.X):
+		a.add(name+".is", "the last one of this protocol")
+	default:
+		a.add(name+".is", "another than the last one of this protocol")
+	}
 }
 
 // key tells what kind of key it is.

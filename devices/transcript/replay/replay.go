@@ -33,8 +33,9 @@ type Options struct {
 	Speed float64
 	Pause func(ctx context.Context, d time.Duration) error
 
-	// OnKeepalive hears what the key waits for.
-	OnKeepalive func(ctaphid.KeepaliveStatus)
+	// OnEvent is told what the key waits for, such as "up-needed", and "done" at
+	// the end of a question in which it waited.
+	OnEvent func(status string, since time.Duration)
 
 	// Timeout is how long one question may take, 0 for no limit.
 	Timeout time.Duration

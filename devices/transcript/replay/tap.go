@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
@@ -43,7 +44,9 @@ type tap struct {
 	agreements map[pinuv.Protocol][]byte // last answers
 	free       bool                      // a key agreement that the tape lacks may be asked for
 	touched    bool                      // since the question went out
-	cancel     context.CancelFunc        // of the present request, if the tape's host has cancelled it
+	waited     bool
+	tell       func(status string, since time.Duration) // nil for nobody
+	cancel     context.CancelFunc                       // of the present request, if the tape's host has cancelled it
 }
 
 var _ ctap2.Transport = (*tap)(nil)
@@ -52,9 +55,13 @@ var _ ctap2.Transport = (*tap)(nil)
 func (t *tap) begin(expect []transcript.Exchange) { t.expect, t.sent = expect, nil }
 
 // keepalive hears what the key waits for.
-func (t *tap) keepalive(status ctaphid.KeepaliveStatus) {
+func (t *tap) keepalive(status ctaphid.KeepaliveStatus, since time.Duration) {
+	t.waited = true
 	if status == ctaphid.KeepaliveUPNeeded {
 		t.touched = true
+	}
+	if t.tell != nil {
+		t.tell(status.String(), since)
 	}
 	if t.cancel != nil {
 		t.cancel()
@@ -85,7 +92,13 @@ func (t *tap) Exchange(ctx context.Context, msg []byte) ([]byte, error) {
 }
 
 func (t *tap) ask(ctx context.Context, msg []byte, cancelled bool) ([]byte, error) {
-	t.touched = false
+	t.touched, t.waited = false, false
+	start := time.Now()
+	defer func() {
+		if t.waited && t.tell != nil {
+			t.tell("done", time.Since(start))
+		}
+	}()
 	if cancelled {
 		ctx, t.cancel = context.WithCancel(ctx)
 		defer func() { t.cancel = nil }()
