@@ -115,7 +115,7 @@ func (c *collector) report(s step) {
 	if !whole {
 		return
 	}
-	m.Payload = clone(m.Payload)
+	m.Payload = append([]byte{}, m.Payload...) // an empty answer is one
 	if s.dir == Out {
 		c.question(s, m, c.parts[id].line)
 		return
@@ -240,12 +240,14 @@ func (c *cardCollector) command(s step) {
 
 func (c *cardCollector) question(s step, which int, apdu nfc.Command) {
 	e := Exchange{Line: s.line, Asked: s.at, Kind: Framing, Request: clone(s.data)}
+	if len(c.chain) > 0 {
+		e.Line = c.begun.line
+		apdu.Data = append(c.chain, apdu.Data...)
+		e.Request = joined(apdu, e.Request)
+	}
 	switch which {
 	case apduMessage:
-		e.Kind, e.Request = CTAP2, append(c.chain, apdu.Data...)
-		if len(c.chain) > 0 {
-			e.Line = c.begun.line
-		}
+		e.Kind, e.Request = CTAP2, clone(apdu.Data)
 	case apduSelect:
 		e.Kind = Opening
 	case apduU2FRegister, apduU2FAuthenticate, apduU2FVersion:
@@ -254,6 +256,18 @@ func (c *cardCollector) question(s step, which int, apdu nfc.Command) {
 	c.missing("another question came first")
 	c.repeated(e)
 	c.all, c.open, c.quiet = append(c.all, e), true, false
+}
+
+// joined is a command that came in parts, in one; as it is if it has none.
+func joined(cmd nfc.Command, otherwise []byte) []byte {
+	if len(cmd.Data) > nfc.MaxChunkSize {
+		cmd.Extended = true
+	}
+	whole, err := cmd.Bytes()
+	if err != nil {
+		return otherwise
+	}
+	return whole
 }
 
 // repeated takes back the last question if e is the same, asked for with the

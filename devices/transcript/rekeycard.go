@@ -47,13 +47,22 @@ func (c *rekeyedCard) command(ctx context.Context, apdu []byte) (*Exchange, []by
 		return c.poll(cmd)
 	case which == apduSelect:
 		return nil, c.selected(cmd), nil
-	case which == apduMessage && cmd.CLA&nfc.ClassChain != 0:
+	case cmd.CLA&nfc.ClassChain != 0:
 		c.chain = append(c.chain, cmd.Data...)
 		return nil, word(nfc.SWOK), nil
+	}
+	if len(c.chain) > 0 {
+		cmd.Data = append(c.chain, cmd.Data...)
+		apdu, c.chain = joined(cmd, apdu), nil
+	}
+	return c.whole(cmd, apdu)
+}
+
+// whole answers a command of which all parts are there.
+func (c *rekeyedCard) whole(cmd nfc.Command, apdu []byte) (*Exchange, []byte, error) {
+	switch which := instruction(apdu); {
 	case which == apduMessage:
-		request := append(c.chain, cmd.Data...)
-		c.chain = nil
-		return c.ask(cmd, Exchange{Kind: CTAP2, Request: request})
+		return c.ask(cmd, Exchange{Kind: CTAP2, Request: clone(cmd.Data)})
 	case which == apduU2FRegister || which == apduU2FAuthenticate || which == apduU2FVersion:
 		return c.ask(cmd, Exchange{Kind: U2F, Request: clone(apdu)})
 	}

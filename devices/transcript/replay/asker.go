@@ -26,13 +26,16 @@ type asker struct {
 	ch     *ctaphid.Channel
 	applet *nfc.Applet
 
+	vault  *vault
 	pins   pins
 	tokens []granted
-	ids    map[string][]byte // of the key, by that of the tape
-	bodies [2]*side          // what was seen: of the tape and of the key
-	tells  bool              // the key of the tape says when it waits for a touch
-	ended  error             // why nothing more can be asked
-	enrol  *ctap2.Enrollment
+
+	rightHash []byte            // of the PIN that is set on the key of the tape, nil if not known
+	ids       map[string][]byte // of the key, by that of the tape
+	bodies    [2]*side          // what was seen: of the tape and of the key
+	tells     bool              // the key of the tape says when it waits for a touch
+	ended     error             // why nothing more can be asked
+	enrol     *ctap2.Enrollment
 }
 
 func newAsker(tape *transcript.Tape, key Key, o Options) *asker {
@@ -40,7 +43,11 @@ func newAsker(tape *transcript.Tape, key Key, o Options) *asker {
 		tape: tape, key: key, opts: o, all: tape.Exchanges(), report: &Report{Tape: tape.Name},
 		ids: map[string][]byte{}, bodies: [2]*side{newSide(), newSide()},
 	}
+	a.vault = openVault(tape, a.all)
 	a.pins = pins{ask: o.PIN, header: []byte(tape.Header.PIN)}
+	if a.vault != nil {
+		a.bodies[0].open = a.vault.outputs
+	}
 	a.tap = &tap{agreements: map[pinuv.Protocol][]byte{}, same: a.sameQuestion, tell: o.OnEvent}
 	for _, e := range a.all {
 		for _, w := range e.Waits {
@@ -101,6 +108,7 @@ func gone(err error) bool { return errors.Is(err, ctaphid.ErrGone) || errors.Is(
 
 func (a *asker) wipe() {
 	a.pins.wipe()
+	a.vault.wipe()
 	for _, g := range a.tokens {
 		g.token.Wipe()
 	}

@@ -87,7 +87,7 @@ func (a *asker) makeCredential(ctx context.Context, q question) ([]members, erro
 		r.Authorize(token)
 	}
 	r.ExcludeList = a.mapped(r.ExcludeList)
-	if err := a.salts(ctx, q.Question, r.Extensions, ctap2.ExtensionHMACSecretMC); err != nil {
+	if err := a.salts(ctx, q, r.Extensions, ctap2.ExtensionHMACSecretMC); err != nil {
 		return nil, err
 	}
 	resp, err := a.client.MakeCredential(ctx, &r)
@@ -128,7 +128,7 @@ func (a *asker) getAssertion(ctx context.Context, q question) ([]members, error)
 		r.Authorize(token)
 	}
 	r.AllowList = a.mapped(r.AllowList)
-	if err := a.salts(ctx, q.Question, r.Extensions, ctap2.ExtensionHMACSecret); err != nil {
+	if err := a.salts(ctx, q, r.Extensions, ctap2.ExtensionHMACSecret); err != nil {
 		return nil, err
 	}
 	got, err := a.client.GetAssertion(ctx, &r)

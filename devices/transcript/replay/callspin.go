@@ -9,7 +9,6 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
-	"github.com/touchstone-fido/touchstone/devices/transcript"
 )
 
 // pinMembers are the parameters of authenticatorClientPIN that choose a method.
@@ -47,28 +46,43 @@ func (a *asker) clientPIN(ctx context.Context, q question) ([]members, error) {
 func (a *asker) anyPIN() bool { return !a.against }
 
 func (a *asker) setPIN(ctx context.Context, q question) error {
+	recorded := a.vault.newPIN(q.first().Request)
+	defer a.recordedPIN(q.first())
+	if a.pins.ask == nil && len(a.pins.header) == 0 {
+		a.pins.header = recorded
+	}
 	pin, err := a.pins.inUse(ctx, a.anyPIN())
 	if err != nil {
 		return err
 	}
 	if statusOf(q.first()) == ctap2.StatusPINPolicyViolation && a.against {
+		if recorded != nil {
+			return a.client.SetPIN(ctx, q.Protocol(), recorded)
+		}
 		return &notAsked{reason: "the key of the tape has refused the PIN, which the tape does not have", final: true}
 	}
 	return a.client.SetPIN(ctx, q.Protocol(), pin)
 }
 
 func (a *asker) changePIN(ctx context.Context, q question) error {
-	status := statusOf(q.first())
-	current, err := a.pins.guess(ctx, status, a.anyPIN())
+	status, recorded := statusOf(q.first()), a.vault.newPIN(q.first().Request)
+	current, err := a.pins.guess(ctx, status, a.anyPIN(), a.sentWrong(q.first()))
 	if err != nil {
 		return err
 	}
 	defer clear(current)
+	defer a.recordedPIN(q.first())
+	if a.pins.ask == nil {
+		a.pins.fresh = recorded
+	}
 	fresh, err := a.pins.next(ctx, a.anyPIN())
 	if err != nil {
 		return err
 	}
 	if status == ctap2.StatusPINPolicyViolation && a.against {
+		if recorded != nil {
+			return a.client.ChangePIN(ctx, q.Protocol(), current, recorded)
+		}
 		return &notAsked{reason: "the key of the tape has refused the new PIN, which the tape does not have", final: true}
 	}
 	err = a.client.ChangePIN(ctx, q.Protocol(), current, fresh)
@@ -109,7 +123,7 @@ func (a *asker) uvToken(ctx context.Context, q question, m pinMembers) (*pinuv.T
 }
 
 func (a *asker) pinToken(ctx context.Context, q question, m pinMembers) (*pinuv.Token, error) {
-	pin, err := a.pins.guess(ctx, statusOf(q.first()), a.anyPIN())
+	pin, err := a.pins.guess(ctx, statusOf(q.first()), a.anyPIN(), a.sentWrong(q.first()))
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +137,10 @@ func (a *asker) pinToken(ctx context.Context, q question, m pinMembers) (*pinuv.
 	return nil, errNoMethod
 }
 
-// salts puts salts of its own in the place of the tape's, which are encrypted:
-// the same ones each time. What comes for them shows with the key's answer.
-func (a *asker) salts(ctx context.Context, q transcript.Question, extensions map[string]any, name string) error {
+// salts puts the tape's salts under a secret of its own: those that the tape's
+// seed opens, or else made-up ones, the same each time. What comes for them shows
+// with the key's answer, where it shows with the tape's.
+func (a *asker) salts(ctx context.Context, q question, extensions map[string]any, name string) error {
 	agreement, ok := q.Agreement()
 	if !ok {
 		return nil
@@ -134,17 +149,25 @@ func (a *asker) salts(ctx context.Context, q transcript.Question, extensions map
 	if agreement.Protocol == pinuv.Two {
 		n -= 16
 	}
-	salt1, salt2 := sha256.Sum256([]byte("salt 1")), sha256.Sum256([]byte("salt 2"))
-	var second []byte
-	if n > ctap2.SaltSize {
-		second = salt2[:]
+	salts := a.vault.salts(q.first().Request)
+	known := len(salts) >= ctap2.SaltSize
+	if !known {
+		first, second := sha256.Sum256([]byte("salt 1")), sha256.Sum256([]byte("salt 2"))
+		salts = append(first[:], second[:]...)[:min(max(n, ctap2.SaltSize), 2*ctap2.SaltSize)]
 	}
-	h, err := a.client.HMACSecret(ctx, agreement.Protocol, salt1[:], second)
+	var second []byte
+	if len(salts) > ctap2.SaltSize {
+		second = salts[ctap2.SaltSize:]
+	}
+	h, err := a.client.HMACSecret(ctx, agreement.Protocol, salts[:ctap2.SaltSize], second)
 	if err != nil {
 		return err
 	}
 	extensions[name] = h.Input()
-	a.bodies[1].open = func(_, answer []byte) []byte { return opened(h, name, answer) }
+	a.bodies[1].open = nil
+	if known {
+		a.bodies[1].open = func(_, answer []byte) []byte { return opened(h, name, answer) }
+	}
 	return nil
 }
 

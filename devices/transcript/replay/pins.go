@@ -100,22 +100,50 @@ func spoilt(pin []byte) []byte {
 
 // guess is the PIN for a question that the key of the tape has answered so: a
 // wrong one where it said so. The third wrong one in a row it answers in another
-// way (CTAP 2.3 §6.5.5.7), which a right one after that gets too.
-func (p *pins) guess(ctx context.Context, status ctap2.Status, anyPIN bool) ([]byte, error) {
+// way (CTAP 2.3 §6.5.5.7), which a right one after that gets too. wrong says it
+// where it is known, and is nil else.
+func (p *pins) guess(ctx context.Context, status ctap2.Status, anyPIN bool, wrong *bool) ([]byte, error) {
 	pin, err := p.inUse(ctx, anyPIN)
 	if err != nil {
 		return nil, err
 	}
 	const inARow = 3
 	blocked := status == ctap2.StatusPINAuthBlocked || status == ctap2.StatusPINBlocked
+	spoil := status == ctap2.StatusPINInvalid || blocked && p.wrong == inARow-1
+	if wrong != nil {
+		spoil = *wrong
+	}
 	switch {
-	case status == ctap2.StatusPINInvalid, blocked && p.wrong == inARow-1:
+	case spoil:
 		p.wrong++
 		return spoilt(pin), nil
 	case status == ctap2.StatusOK:
 		p.wrong = 0
 	}
 	return bytes.Clone(pin), nil
+}
+
+// sentWrong says whether the host of the tape has sent a wrong PIN, nil if that
+// cannot be known.
+func (a *asker) sentWrong(e transcript.Exchange) *bool {
+	hash := a.vault.pinHash(e.Request)
+	if hash == nil || a.rightHash == nil {
+		return nil
+	}
+	wrong := !bytes.Equal(hash, a.rightHash)
+	return &wrong
+}
+
+// recordedPIN takes a PIN that the host of the tape has set for the present one,
+// and what the key said to it.
+func (a *asker) recordedPIN(e transcript.Exchange) {
+	pin := a.vault.newPIN(e.Request)
+	if pin == nil {
+		return
+	}
+	if statusOf(e) == ctap2.StatusOK {
+		a.rightHash = pinuv.HashPIN(pin)
+	}
 }
 
 // granted is a token that was got.

@@ -116,7 +116,7 @@ func (a *asker) prove(q transcript.Question, e transcript.Exchange) error {
 func (a *asker) agree(ctx context.Context, q transcript.Question, e transcript.Exchange) (*pinuv.Secret, error) {
 	a.tap.begin(nil)
 	if q.Command != ctap2.CommandClientPIN {
-		return nil, a.rawSalts(ctx, q)
+		return nil, a.rawSalts(ctx, question{q, []transcript.Exchange{e}})
 	}
 	secret, own, err := a.client.KeyAgreement(ctx, q.Protocol())
 	if err != nil {
@@ -135,7 +135,7 @@ func (a *asker) rawPIN(ctx context.Context, q transcript.Question, e transcript.
 	const keyAgreement, param, newPINEnc, pinHashEnc = 3, 4, 5, 6
 	hidden := map[uint64][]byte{}
 	if q.Members[pinHashEnc] != nil {
-		pin, err := a.pins.guess(ctx, statusOf(e), a.anyPIN())
+		pin, err := a.pins.guess(ctx, statusOf(e), a.anyPIN(), a.sentWrong(e))
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (a *asker) rawPIN(ctx context.Context, q transcript.Question, e transcript.
 }
 
 // rawSalts replaces the input of hmac-secret.
-func (a *asker) rawSalts(ctx context.Context, q transcript.Question) error {
+func (a *asker) rawSalts(ctx context.Context, q question) error {
 	member, name := uint64(4), ctap2.ExtensionHMACSecret
 	if q.Command == ctap2.CommandMakeCredential {
 		member, name = 6, ctap2.ExtensionHMACSecretMC

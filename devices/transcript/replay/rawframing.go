@@ -19,6 +19,7 @@ func (a *asker) framing(ctx context.Context, e transcript.Exchange) {
 		defer stop()
 	}
 	heard := e
+	a.tap.waited = false
 	answer, err := a.ask(ctx, &heard)
 	var not *notAsked
 	if errors.As(err, &not) {
@@ -39,6 +40,9 @@ func (a *asker) framing(ctx context.Context, e transcript.Exchange) {
 	a.learn(e, heard)
 	if a.against {
 		s.Got = a.bodies[1].exchange(heard)
+		if len(e.Waits) == 0 && a.tap.waited && a.ch != nil {
+			s.Got = append(s.Got, Fact{"keepalive", "before the answer"}) // of what has none
+		}
 	} else {
 		s.Got = exact(heard)
 	}

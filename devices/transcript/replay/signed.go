@@ -123,6 +123,7 @@ func (a *answered) secretOutputs(name string, raw wire.Raw) {
 	if a.open == nil {
 		return
 	}
+	// the hmac-secret of makeCredential is a flag and opens to nothing
 	for i, output := range slices.Collect(slices.Chunk(a.open(a.request, a.answer), ctap2.SaltSize)) {
 		a.add(fmt.Sprintf("%s.output%d", name, i+1), "%s", a.secrets.of(output))
 	}
