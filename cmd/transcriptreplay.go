@@ -148,7 +148,7 @@ func (a *app) replayOn(ctx context.Context, tape *transcript.Tape, o replay.Opti
 		}
 	}
 	o.Rand = s.rand
-	if tape.Header.PIN == "" && replay.NeedsPIN(tape) {
+	if replay.NeedsPIN(tape) {
 		o.PIN = a.replayPIN(s.link.Info)
 	}
 	if tell := a.onEvent(); tell != nil {

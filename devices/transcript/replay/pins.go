@@ -205,19 +205,35 @@ func statusOf(e transcript.Exchange) ctap2.Status {
 	return ctap2.Status(e.Answer[0])
 }
 
-// NeedsPIN says whether the tape's session proves or sets a PIN.
+// NeedsPIN says whether the tape's session proves or sets a PIN that the tape does
+// not have: in its header, or in what its seed opens.
 func NeedsPIN(tape *transcript.Tape) bool {
-	return slices.ContainsFunc(tape.Exchanges(), func(e transcript.Exchange) bool {
+	if tape.Header.PIN != "" {
+		return false
+	}
+	all := tape.Exchanges()
+	v := openVault(tape, all)
+	defer v.wipe()
+	set := false // by the session itself, so that it is known
+	for _, e := range all {
 		q, err := transcript.ParseQuestion(e.Request)
 		if e.Kind != transcript.CTAP2 || err != nil || q.Command != ctap2.CommandClientPIN {
-			return false
+			continue
 		}
 		switch ctap2.PINSubcommand(q.Sub) {
-		case ctap2.PINSet, ctap2.PINChange, ctap2.PINGetToken, ctap2.PINGetTokenUsingPIN:
-			return true
+		case ctap2.PINSet, ctap2.PINChange:
+			known := v.newPIN(e.Request) != nil
+			if !known || ctap2.PINSubcommand(q.Sub) == ctap2.PINChange && !set {
+				return true
+			}
+			set = set || statusOf(e) == ctap2.StatusOK
+		case ctap2.PINGetToken, ctap2.PINGetTokenUsingPIN:
+			if !set && statusOf(e) == ctap2.StatusOK {
+				return true
+			}
 		}
-		return false
-	})
+	}
+	return false
 }
 
 // random is the source of IVs.
