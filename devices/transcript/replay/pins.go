@@ -236,6 +236,18 @@ func NeedsPIN(tape *transcript.Tape) bool {
 	return false
 }
 
+// usesPIN says whether the tape's session proves or sets a PIN.
+func usesPIN(tape *transcript.Tape) bool {
+	return slices.ContainsFunc(tape.Exchanges(), func(e transcript.Exchange) bool {
+		q, err := transcript.ParseQuestion(e.Request)
+		if e.Kind != transcript.CTAP2 || err != nil || q.Command != ctap2.CommandClientPIN {
+			return false
+		}
+		_, hides := q.Agreement()
+		return hides && ctap2.PINSubcommand(q.Sub) != ctap2.PINGetTokenUsingUV
+	})
+}
+
 // random is the source of IVs.
 func (a *asker) random() io.Reader {
 	if a.opts.Rand == nil {

@@ -155,7 +155,7 @@ func Against(ctx context.Context, tape *transcript.Tape, key Key, o Options) (*R
 
 // firstPIN asks for the PIN before a player is made that is to know it.
 func firstPIN(ctx context.Context, tape *transcript.Tape, o *Options) ([]byte, error) {
-	if o.PIN == nil || !NeedsPIN(tape) {
+	if o.PIN == nil || !usesPIN(tape) {
 		return nil, nil
 	}
 	pin, err := o.PIN(ctx, false)
