@@ -1,10 +1,11 @@
 package transcript
 
 import (
-	"encoding/binary"
+	"bytes"
 	"fmt"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/nfc"
 )
 
 // messages plays a tape message by message.
@@ -15,7 +16,8 @@ type messages struct {
 
 	all    []Exchange
 	pos    int
-	failed error // for good
+	opened []byte // answer to the last opening
+	failed error  // for good
 }
 
 func newMessages(tape *Tape, cfg *PlayConfig) *messages {
@@ -28,6 +30,9 @@ func newMessages(tape *Tape, cfg *PlayConfig) *messages {
 func (m *messages) ask(asked Exchange) (Exchange, error) {
 	if m.failed != nil {
 		return Exchange{}, m.failed
+	}
+	if e, again := m.refused(asked); again {
+		return e, nil
 	}
 	for asked.Kind != Opening && m.pos < len(m.all) && m.all[m.pos].Kind == Opening {
 		m.pos++
@@ -56,6 +61,20 @@ func (m *messages) ask(asked Exchange) (Exchange, error) {
 	return e, m.failed
 }
 
+// refused is the last exchange if a card has refused it in its framing, and it is
+// asked for again: an applet does that by itself, and gets the same.
+func (m *messages) refused(asked Exchange) (Exchange, bool) {
+	if m.pos == 0 {
+		return Exchange{}, false
+	}
+	last := m.all[m.pos-1]
+	if _, refused := last.Refusal.(nfc.StatusWord); !refused || last.Differs(asked, m.cfg.Match) != "" {
+		return Exchange{}, false
+	}
+	due, ok := m.next()
+	return last, !ok || due.Differs(asked, m.cfg.Match) != ""
+}
+
 // ended says that the tape has no exchange for what is done.
 func (m *messages) ended(op, asked string) error {
 	e := &EndError{File: m.tape.Name, Op: op, Asked: asked}
@@ -65,27 +84,38 @@ func (m *messages) ended(op, asked string) error {
 	return e
 }
 
-// opening passes over the openings that are due, and gives the answer of the
-// first that there is on the tape, nil for none.
+// opening is the answer to the opening that is due, which it passes, or else to
+// the last one before that, nil if there is none on the tape. Of a card's tape only
+// a SELECT of the FIDO applet is one.
 func (m *messages) opening() []byte {
 	for m.pos < len(m.all) && m.all[m.pos].Kind == Opening {
+		e := m.all[m.pos]
 		m.pos++
-	}
-	for _, e := range m.all {
-		if e.Kind == Opening && openingAnswers(e) {
-			return e.Answer
+		if opensFIDO(e) {
+			m.opened = e.Answer
+			return m.opened
 		}
 	}
-	return nil
+	if m.opened == nil {
+		for _, e := range m.all {
+			if opensFIDO(e) {
+				return e.Answer
+			}
+		}
+	}
+	return m.opened
 }
 
-// openingAnswers says whether an opening was answered as one that succeeds.
-func openingAnswers(e Exchange) bool {
+// opensFIDO says whether an opening was answered, and on a card was one of ours.
+func opensFIDO(e Exchange) bool {
+	if e.Kind != Opening {
+		return false
+	}
 	if e.Command == ctaphid.CommandInit {
 		return len(e.Answer) >= ctaphid.InitAnswerSize
 	}
-	n := len(e.Answer)
-	return n > 2 && binary.BigEndian.Uint16(e.Answer[n-2:]) == 0x9000
+	cmd, err := nfc.ParseCommand(e.Request)
+	return err == nil && bytes.HasPrefix(cmd.Data, nfc.AID) && e.Answer != nil
 }
 
 // next is the exchange that is due, if there is one.

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -71,11 +72,11 @@ func (c *rekeyedCard) whole(cmd nfc.Command, apdu []byte) (*Exchange, []byte, er
 
 func word(sw nfc.StatusWord) []byte { return nfc.Response{SW: sw}.Bytes() }
 
-// selected answers a SELECT of the FIDO applet as the tape's first one was, and
+// selected answers a SELECT of the FIDO applet as that of the tape was, and
 // any other as one of what is not there.
 func (c *rekeyedCard) selected(cmd nfc.Command) []byte {
 	c.chain, c.rest, c.held = nil, nil, nil
-	if string(cmd.Data) != string(nfc.AID) {
+	if !bytes.HasPrefix(cmd.Data, nfc.AID) {
 		return word(nfc.SWNotFound)
 	}
 	if recorded := c.player.messages.opening(); recorded != nil {

@@ -35,6 +35,8 @@ type asker struct {
 	bodies    [2]*side          // what was seen: of the tape and of the key
 	tells     bool              // the key of the tape says when it waits for a touch
 	ended     error             // why nothing more can be asked
+	begun     bool              // the first opening of the tape is over
+	refused   error             // how the card of the tape refused to be opened
 	enrol     *ctap2.Enrollment
 }
 
@@ -129,20 +131,28 @@ func (a *asker) think(ctx context.Context, i int) error {
 func (a *asker) open(ctx context.Context) error {
 	var err error
 	if a.key.Reports != nil {
-		cfg := ctaphid.Config{Rand: a.opts.Rand, ReportSize: a.tape.Header.ReportSize}
-		cfg.OnKeepalive = func(k ctaphid.Keepalive) { a.tap.keepalive(k.Status, k.Since) }
-		a.ch, err = ctaphid.Open(ctx, a.key.Reports, cfg)
+		a.ch, err = ctaphid.Open(ctx, a.key.Reports, a.hidConfig())
 		a.tap.inner = a.ch
 	} else {
 		cfg := nfc.Config{OnKeepalive: func(k nfc.Keepalive) { a.tap.keepalive(ctaphid.KeepaliveStatus(k.Status), k.Since) }}
 		a.applet, err = nfc.Open(ctx, a.key.Card, cfg)
 		a.tap.inner = a.applet
 	}
+	if a.refused = refusal(err); a.refused != nil && !a.against {
+		return nil // as the tape may say
+	}
 	if err != nil {
 		return err
 	}
 	a.client = ctap2.New(a.tap, ctap2.Config{Rand: a.opts.Rand, Timeout: a.opts.Timeout})
 	return nil
+}
+
+func (a *asker) hidConfig() ctaphid.Config {
+	return ctaphid.Config{
+		Rand: a.opts.Rand, ReportSize: a.tape.Header.ReportSize,
+		OnKeepalive: func(k ctaphid.Keepalive) { a.tap.keepalive(k.Status, k.Since) },
+	}
 }
 
 // group is how many exchanges from i on one call of the client asks.
@@ -179,6 +189,10 @@ func goesOn(first, next transcript.Question) bool {
 func (a *asker) step(ctx context.Context, group []transcript.Exchange) {
 	if a.ended != nil {
 		a.leaveOut(group, "the session has ended: "+a.ended.Error())
+		return
+	}
+	if a.refused != nil && group[0].Kind != transcript.Opening {
+		a.leaveOut(group, "the key did not open: "+a.refused.Error())
 		return
 	}
 	if group[0].Answer == nil && group[0].Refusal == nil {

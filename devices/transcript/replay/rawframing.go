@@ -30,8 +30,8 @@ func (a *asker) framing(ctx context.Context, e transcript.Exchange) {
 	s.Request = heard.Request
 	heard.Answer, heard.Refusal = answer, nil
 	if err != nil {
-		heard.Refusal = refusal(err)
-		if heard.Answer = nil; heard.Refusal == nil {
+		heard.Answer, heard.Refusal = a.refusalOf(e, err)
+		if heard.Answer == nil && heard.Refusal == nil {
 			a.lost(&s, err)
 			a.judge(s)
 			return
@@ -49,11 +49,21 @@ func (a *asker) framing(ctx context.Context, e transcript.Exchange) {
 	a.judge(s)
 }
 
+// refusalOf is how the framing refused: a status word is the answer to what is no
+// message.
+func (a *asker) refusalOf(e transcript.Exchange, err error) ([]byte, error) {
+	refused := refusal(err)
+	if sw, ok := refused.(nfc.StatusWord); ok && e.Kind != transcript.CTAP2 {
+		return nfc.Response{SW: sw}.Bytes(), nil
+	}
+	return nil, refused
+}
+
 // ask asks, and changes the question to what it has become of this key.
 func (a *asker) ask(ctx context.Context, e *transcript.Exchange) ([]byte, error) {
 	switch {
 	case e.Kind == transcript.Opening:
-		return a.opened(e)
+		return a.opened(ctx, e)
 	case e.Kind == transcript.U2F:
 		return a.u2f(ctx, e)
 	case a.ch != nil && e.Command != 0:
@@ -69,25 +79,46 @@ func (a *asker) ask(ctx context.Context, e *transcript.Exchange) ([]byte, error)
 	return nil, &notAsked{reason: "the key is on another transport"}
 }
 
-// opened is what the key has said when it was opened: it is opened once, whatever
-// the host of the tape did.
-func (a *asker) opened(e *transcript.Exchange) ([]byte, error) {
+// opened is what the key has said when it was opened. Where the host of the tape
+// has opened it again, this one does so too: on USB the tape only, since one
+// channel is enough for a key.
+func (a *asker) opened(ctx context.Context, e *transcript.Exchange) ([]byte, error) {
+	first := !a.begun
+	a.begun = true
 	switch {
-	case e.Command == ctaphid.CommandInit && a.ch != nil && len(e.Answer) >= ctaphid.InitAnswerSize:
-		answer := bytes.Clone(e.Answer[:ctaphid.InitNonceSize+4])
+	case e.Command == ctaphid.CommandInit && a.key.Reports != nil:
+		if !first && !a.against {
+			ch, err := ctaphid.Open(ctx, a.key.Reports, a.hidConfig())
+			if err != nil {
+				return nil, err
+			}
+			a.ch, a.tap.inner = ch, ch
+		}
 		v := a.ch.DeviceVersion()
+		answer := make([]byte, ctaphid.InitNonceSize+4)
 		return append(answer, a.ch.ProtocolVersion(), v[0], v[1], v[2], byte(a.ch.Capabilities())), nil
-	case e.Command == 0 && a.applet != nil && isFIDO(e.Request) && e.Refusal == nil:
+	case e.Command != 0 || a.key.Card == nil:
+		return nil, &notAsked{reason: "the key is on another transport"}
+	case first && isFIDO(e.Request) && a.applet != nil:
 		return nfc.Response{Data: []byte(a.applet.Version()), SW: nfc.SWOK}.Bytes(), nil
-	case e.Command == 0 && a.applet != nil:
+	case first && isFIDO(e.Request):
+		return nil, a.refused
+	}
+	if !isFIDO(e.Request) || a.applet == nil {
+		a.begun = !first
 		return nil, &notAsked{reason: "it selects no FIDO applet"}
 	}
-	return nil, &notAsked{reason: "the key is on another transport"}
+	cmd, err := nfc.ParseCommand(e.Request)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.applet.Transmit(ctx, cmd)
+	return r.Bytes(), err
 }
 
 func isFIDO(apdu []byte) bool {
 	cmd, err := nfc.ParseCommand(apdu)
-	return err == nil && bytes.Equal(cmd.Data, nfc.AID)
+	return err == nil && bytes.HasPrefix(cmd.Data, nfc.AID)
 }
 
 // u2f sends a command APDU of CTAP1, with the key's own key handle.
