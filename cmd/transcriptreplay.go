@@ -52,7 +52,7 @@ func parseSpeed(text string) (float64, error) {
 	}
 	speed, err := strconv.ParseFloat(strings.TrimSuffix(text, "x"), 64)
 	if err != nil || !(speed > 0 && speed <= 1e6) {
-		return 0, usageError{fmt.Errorf("--speed %q is neither none, recorded nor a factor such as 2x", text)}
+		return 0, usageError{fmt.Errorf("speed %q is neither none, recorded nor a factor such as 2x", text)}
 	}
 	return speed, nil
 }
