@@ -82,6 +82,9 @@ func newReplayStep(s replay.Step) replayStep {
 func factMap(facts []replay.Fact) map[string]string {
 	m := map[string]string{}
 	for _, f := range facts {
+		if before, twice := m[f.Name]; twice {
+			f.Value = before + "; " + f.Value
+		}
 		m[f.Name] = f.Value
 	}
 	return m

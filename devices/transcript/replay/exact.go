@@ -28,7 +28,7 @@ func exact(e transcript.Exchange) []Fact {
 	q, _ := transcript.ParseQuestion(e.Request)
 	var raw map[uint64]wire.Raw
 	if err := wire.Decode(e.Answer[1:], &raw); err != nil {
-		f.add("encoding", "cannot be read: %v", err)
+		f.add("members", "cannot be read")
 		return f
 	}
 	for _, n := range slices.Sorted(maps.Keys(raw)) {

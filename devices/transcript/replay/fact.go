@@ -22,23 +22,33 @@ func (f *facts) add(name, format string, args ...any) {
 // that does not have it has "" there.
 type Difference struct{ Name, Recorded, Got string }
 
-// compare lists the facts that differ, in the order of the first answer.
+// compare lists the facts that differ, in the order of the first answer. What is
+// said twice by one name counts together.
 func compare(recorded, got []Fact) []Difference {
+	before, order := byName(recorded)
+	after, more := byName(got)
 	var all []Difference
-	have := map[string]string{}
-	for _, f := range got {
-		have[f.Name] = f.Value
-	}
-	for _, f := range recorded {
-		if have[f.Name] != f.Value {
-			all = append(all, Difference{f.Name, f.Value, have[f.Name]})
+	for _, name := range append(order, more...) {
+		if before[name] != after[name] {
+			all = append(all, Difference{name, before[name], after[name]})
 		}
-		delete(have, f.Name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(have)) {
-		all = append(all, Difference{Name: name, Got: have[name]})
+		delete(before, name)
+		delete(after, name)
 	}
 	return all
+}
+
+func byName(list []Fact) (values map[string]string, order []string) {
+	values = map[string]string{}
+	for _, f := range list {
+		if value, twice := values[f.Name]; twice {
+			values[f.Name] = value + "; " + f.Value
+			continue
+		}
+		values[f.Name] = f.Value
+		order = append(order, f.Name)
+	}
+	return values, order
 }
 
 // size is a number of bytes in words.

@@ -104,7 +104,7 @@ func reason(err error) string {
 func (s *side) members(f *facts, q transcript.Question, body, answer, request []byte) {
 	var members map[uint64]wire.Raw
 	if err := wire.Decode(body, &members); err != nil {
-		f.add("encoding", "cannot be read: %v", err)
+		f.add("members", "cannot be read")
 		return
 	}
 	a := &answered{side: s, facts: f, question: q, request: request, answer: answer, members: members}
