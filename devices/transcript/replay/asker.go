@@ -7,6 +7,7 @@ import (
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/pinuv"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/nfc"
@@ -67,20 +68,18 @@ func (a *asker) sameQuestion(asked []byte, e transcript.Exchange) string {
 	}
 	q, err := transcript.ParseQuestion(asked)
 	tape, wrong := transcript.ParseQuestion(e.Request)
-	if err != nil || wrong != nil || q.Command != tape.Command || q.Sub != tape.Sub {
-		return "the command"
+	if err != nil || wrong != nil {
+		return "the encoding"
 	}
-	for n := range tape.Members {
-		if _, ok := q.Members[n]; !ok {
-			return transcript.RequestMember(q.Command, n) + ", which only the tape has"
+	if len(e.Request) > 1 && wire.Canonical(e.Request[1:]) != nil {
+		return "the encoding is not canonical"
+	}
+	for n, raw := range tape.Members {
+		if tape.Members[n], err = a.mappedRaw(raw); err != nil {
+			return err.Error()
 		}
 	}
-	for n := range q.Members {
-		if _, ok := tape.Members[n]; !ok {
-			return transcript.RequestMember(q.Command, n) + ", which the tape does not have"
-		}
-	}
-	return ""
+	return q.Differs(tape, transcript.MatchRekeyed)
 }
 
 // run asks everything in its order.
@@ -113,6 +112,7 @@ func (a *asker) wipe() {
 	a.vault.wipe()
 	for _, g := range a.tokens {
 		g.token.Wipe()
+		g.tape.Wipe()
 	}
 }
 

@@ -99,20 +99,15 @@ func (a *asker) getToken(ctx context.Context, q question) error {
 	}
 	var token *pinuv.Token
 	var err error
-	perms := m.Permissions
 	if ctap2.PINSubcommand(q.Sub) == ctap2.PINGetTokenUsingUV {
 		token, err = a.uvToken(ctx, q, m)
 	} else {
 		token, err = a.pinToken(ctx, q, m)
 	}
-	if err != nil {
-		return err
+	if len(a.tap.sent) > 0 {
+		a.keep(q.first(), token, m.Permissions)
 	}
-	if perms == 0 {
-		perms = all
-	}
-	a.tokens = append(a.tokens, granted{token, perms})
-	return nil
+	return err
 }
 
 func (a *asker) uvToken(ctx context.Context, q question, m pinMembers) (*pinuv.Token, error) {

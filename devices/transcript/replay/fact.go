@@ -76,6 +76,13 @@ func (n *names) of(value []byte) string {
 	return fmt.Sprintf("%s %d", n.what, n.known[string(value)])
 }
 
+// stands has a value be called as one of another side is, unless it has a name.
+func (n *names) stands(value []byte, other *names, theirs []byte) {
+	if n.known[string(value)] == 0 && other.known[string(theirs)] != 0 {
+		n.known[string(value)] = other.known[string(theirs)]
+	}
+}
+
 // flatten turns a decoded CBOR value into facts; how a byte string is told the
 // caller decides.
 func (f *facts) flatten(name string, v any, bytes func([]byte) string) {

@@ -50,7 +50,7 @@ func sessions(t testing.TB) (all []session) {
 const hostSeed = 2
 
 // record uses the key and gives the tape.
-func (s session) record(t testing.TB) []byte {
+func (s session) record(t testing.TB, probing bool) []byte {
 	t.Helper()
 	key := newKey(t, s.model, s.card)
 	h := transcript.Header{
@@ -71,7 +71,7 @@ func (s session) record(t testing.TB) []byte {
 	} else {
 		key.Reports = recorder.Reports(key.Reports)
 	}
-	use(t, key, ctaphid.Config{}, nfc.Config{}, seeded(hostSeed))
+	use(t, key, ctaphid.Config{}, nfc.Config{}, seeded(hostSeed), probing)
 	return file.Bytes()
 }
 
@@ -87,7 +87,7 @@ func TestFixtures(t *testing.T) {
 }
 
 func (s session) check(t *testing.T) {
-	recorded := s.record(t)
+	recorded := s.record(t, false)
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(s.file()), 0o755); err != nil {
 			t.Fatal(err)
@@ -130,7 +130,7 @@ func (s session) byBytes(t *testing.T, tape *transcript.Tape) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	use(t, key, tape.HIDConfig(), tape.NFCConfig(), seeded(hostSeed))
+	use(t, key, tape.HIDConfig(), tape.NFCConfig(), seeded(hostSeed), false)
 }
 
 func wantSame(t *testing.T, of string, report *replay.Report, err error) {

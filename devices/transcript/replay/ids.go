@@ -63,9 +63,12 @@ func (a *asker) learn(tape, key transcript.Exchange) {
 		return
 	}
 	theirs, own := identified(tape), identified(key)
-	if theirs != nil && own != nil {
-		a.ids[string(theirs)] = own
+	if theirs == nil || own == nil {
+		return
 	}
+	a.ids[string(theirs)] = own
+	a.bodies[1].credentials.stands(own, a.bodies[0].credentials, theirs)
+	a.bodies[1].fingers.stands(own, a.bodies[0].fingers, theirs)
 }
 
 // identified is the ID of the credential or template that an answer is about, nil

@@ -148,8 +148,9 @@ func (a *asker) recordedPIN(e transcript.Exchange) {
 
 // granted is a token that was got.
 type granted struct {
-	token *pinuv.Token
+	token *pinuv.Token // nil if the key gave none where that of the tape did
 	perms ctap2.Permission
+	tape  *pinuv.Token // that of the tape in its place, nil if not known
 }
 
 // all are the permissions of a token without any.
@@ -168,8 +169,10 @@ var wanted = map[ctap2.Command]ctap2.Permission{
 }
 
 // tokenFor is a token for what the host of the tape did with one, nil if it did
-// without: the last one that has the permission, else the last one. Where the key
-// of the tape has said that the pinUvAuthParam is wrong, it is one of no key.
+// without. It is the one in the place of that of the tape, where the tape's seed
+// shows which that was, and else the last one that has the permission, or just the
+// last one. Where the key of the tape has said that the pinUvAuthParam is wrong, it
+// is one of no key.
 func (a *asker) tokenFor(q transcript.Question, e transcript.Exchange) (*pinuv.Token, error) {
 	if _, _, ok := q.Token(); !ok {
 		return nil, nil
@@ -178,13 +181,16 @@ func (a *asker) tokenFor(q transcript.Question, e transcript.Exchange) (*pinuv.T
 	if !p.Valid() {
 		return nil, &notAsked{reason: "it names no PIN/UV auth protocol"}
 	}
+	if token := a.inPlace(e); token != nil {
+		return token, nil
+	}
 	if statusOf(e) == ctap2.StatusPINAuthInvalid {
 		return pinuv.NewToken(p, bytes.Repeat([]byte{0x5a}, 32))
 	}
 	var last *pinuv.Token
 	for _, g := range slices.Backward(a.tokens) {
 		switch {
-		case g.token.Protocol() != p:
+		case g.token == nil || g.token.Protocol() != p:
 		case g.perms&wanted[q.Command] != 0:
 			return g.token, nil
 		case last == nil:
@@ -192,9 +198,36 @@ func (a *asker) tokenFor(q transcript.Question, e transcript.Exchange) (*pinuv.T
 		}
 	}
 	if last == nil {
-		return nil, &notAsked{reason: "it needs a token, and none was given out", final: true}
+		return nil, &notAsked{reason: "it needs a token, and none was given out"}
 	}
 	return last, nil
+}
+
+// inPlace is the token in the place of the one that made the pinUvAuthParam on the
+// tape, nil if that is not known.
+func (a *asker) inPlace(e transcript.Exchange) *pinuv.Token {
+	q, err := transcript.ParseQuestion(e.Request)
+	if err != nil {
+		return nil
+	}
+	param, covered, _ := q.Token()
+	for _, g := range a.tokens {
+		if g.tape != nil && g.tape.Protocol() == q.Protocol() && g.tape.Verify(param, covered) {
+			return g.token
+		}
+	}
+	return nil
+}
+
+// keep keeps what came for a question that asks for a token.
+func (a *asker) keep(e transcript.Exchange, token *pinuv.Token, perms ctap2.Permission) {
+	if perms == 0 {
+		perms = all
+	}
+	theirs := a.vault.token(e.Request, e.Answer)
+	if token != nil || theirs != nil {
+		a.tokens = append(a.tokens, granted{token, perms, theirs})
+	}
 }
 
 // statusOf is the status of a recorded answer.

@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -71,8 +73,8 @@ func (a *asker) rewritten(ctx context.Context, e transcript.Exchange) ([]byte, *
 	if err := a.prove(q, e); err != nil {
 		return nil, nil, err
 	}
-	if len(q.Members) == 0 {
-		return e.Request, secret, nil
+	if before, _ := transcript.ParseQuestion(e.Request); maps.EqualFunc(before.Members, q.Members, func(a, b wire.Raw) bool { return bytes.Equal(a, b) }) {
+		return e.Request, secret, nil // in its own encoding
 	}
 	return joined(q), secret, nil
 }
@@ -105,6 +107,10 @@ func (a *asker) prove(q transcript.Question, e transcript.Exchange) error {
 		return nil
 	}
 	token, err := a.tokenFor(q, e)
+	var not *notAsked
+	if errors.As(err, &not) && (a.against || statusOf(e) != ctap2.StatusOK) {
+		return nil // as it is on the tape: it is for the key to say whether it needs a proof
+	}
 	if err != nil {
 		return err
 	}
@@ -197,26 +203,21 @@ func (a *asker) rawSalts(ctx context.Context, q question) error {
 
 // keepToken keeps a token that came for a question that was sent as it is.
 func (a *asker) keepToken(e transcript.Exchange, answer []byte, secret *pinuv.Secret) {
-	if secret == nil || len(answer) < 2 || answer[0] != byte(ctap2.StatusOK) {
+	if secret == nil {
 		return
 	}
+	var token *pinuv.Token
 	var got struct {
 		Token []byte `cbor:"2,keyasint"`
 	}
-	if wire.Decode(answer[1:], &got) != nil {
-		return
-	}
-	key, err := secret.Decrypt(got.Token)
-	if err != nil {
-		return
-	}
-	token, err := pinuv.NewToken(secret.Protocol(), key)
-	if err != nil {
-		return
+	if len(answer) > 1 && answer[0] == byte(ctap2.StatusOK) && wire.Decode(answer[1:], &got) == nil {
+		if key, err := secret.Decrypt(got.Token); err == nil {
+			token, _ = pinuv.NewToken(secret.Protocol(), key)
+		}
 	}
 	var m pinMembers
-	if wire.Decode(e.Request[1:], &m) != nil || m.Permissions == 0 {
-		m.Permissions = all
+	if wire.Decode(e.Request[1:], &m) != nil {
+		m.Permissions = 0
 	}
-	a.tokens = append(a.tokens, granted{token, m.Permissions})
+	a.keep(e, token, m.Permissions)
 }

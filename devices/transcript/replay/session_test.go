@@ -61,26 +61,28 @@ type host struct {
 	applet *nfc.Applet
 	info   *ctap2.Info
 	pin    []byte
+
+	transport ctap2.Transport
+	probing   bool // ask what nobody should, too
 }
 
 // use speaks with a key about everything, and closes it.
-func use(t testing.TB, key replay.Key, hid ctaphid.Config, card nfc.Config, random io.Reader) {
+func use(t testing.TB, key replay.Key, hid ctaphid.Config, card nfc.Config, random io.Reader, probing bool) {
 	t.Helper()
-	h := &host{ctx: t.Context(), pin: []byte("246813")}
-	var transport ctap2.Transport
+	h := &host{ctx: t.Context(), pin: []byte("246813"), probing: probing}
 	var err error
 	if key.Reports != nil {
 		hid.Rand = random
 		h.ch, err = ctaphid.Open(h.ctx, key.Reports, hid)
-		transport = h.ch
+		h.transport = h.ch
 	} else {
 		h.applet, err = nfc.Open(h.ctx, key.Card, card)
-		transport = h.applet
+		h.transport = h.applet
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.client = ctap2.New(transport, ctap2.Config{Rand: random})
+	h.client = ctap2.New(h.transport, ctap2.Config{Rand: random})
 	h.everything()
 	if h.ch != nil {
 		err = h.ch.Close()
@@ -101,11 +103,21 @@ func (h *host) everything() {
 	}
 	_, _ = h.client.PINRetries(h.ctx)
 	h.beforePIN()
+	if h.probing {
+		h.probeMessages()
+		h.probeCreation()
+	}
 	if _, ok := h.info.Option(ctap2.OptionClientPIN); ok {
 		h.pins()
 	}
+	if h.probing {
+		h.probeTokens()
+	}
 	h.fingers()
 	ids := h.credentials()
+	if h.probing {
+		h.probeManaging(ids)
+	}
 	h.blobs(ids)
 	h.manage(ids)
 	h.config()
@@ -253,6 +265,9 @@ func (h *host) fingers() {
 	_, _ = f.Sensor(h.ctx)
 	if f, err = h.client.Fingerprints(h.info, h.token(ctap2.PermissionBioEnrollment, "")); err != nil {
 		return
+	}
+	if h.probing {
+		h.probeFingers(f)
 	}
 	_, _ = f.Templates(h.ctx)
 	id, err := f.Enroll(h.ctx, 0, func(ctap2.Sample) error { return nil })

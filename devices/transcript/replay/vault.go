@@ -159,6 +159,28 @@ func (v *vault) salts(request []byte) []byte {
 	return parts[0]
 }
 
+// token is the token in an answer, nil if it does not open.
+func (v *vault) token(request, answer []byte) *pinuv.Token {
+	if v == nil || v.secrets[string(request)] == nil || len(answer) < 2 {
+		return nil
+	}
+	var a struct {
+		Token []byte `cbor:"2,keyasint"`
+	}
+	if wire.Decode(answer[1:], &a) != nil {
+		return nil
+	}
+	key, err := v.secrets[string(request)].Decrypt(a.Token)
+	if err != nil {
+		return nil
+	}
+	token, err := pinuv.NewToken(v.secrets[string(request)].Protocol(), key)
+	if err != nil {
+		return nil
+	}
+	return token
+}
+
 // outputs are those of hmac-secret in an answer, nil if they do not open.
 func (v *vault) outputs(request, answer []byte) []byte {
 	if v == nil || v.secrets[string(request)] == nil || len(answer) < 2 {
