@@ -22,9 +22,7 @@ const faultTable = "testdata/faults.txt"
 // meansTheSame are the faults that a sequence touches and that change no meaning
 // that a replay compares, with the reason.
 var meansTheSame = map[virtual.FaultID]string{
-	"info-store-state-stuck":            "what is in encCredStoreState only a persistent token opens, and the sequence gets none",
-	"pin-change-keeps-persistent-token": "there is no such token in the sequence; the key draws other random bytes",
-	"state-credential-lost":             "the key draws other random bytes: nothing takes it out of use",
+	"pin-change-keeps-persistent-token": "the PIN changes before there is such a token; the key draws other random bytes",
 	"hid-keepalive-after-answer":        "the channel drops what comes between answer and question",
 	"hid-chatter":                       "the channel drops what comes between answer and question",
 	"hid-wink-with-data":                "the channel does not look at what WINK answers",

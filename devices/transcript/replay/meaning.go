@@ -25,6 +25,9 @@ type side struct {
 	keys   map[string]cose.Key // by credential ID
 	counts map[string]uint32   // last signature counter, by credential ID
 
+	persistent *pinuv.Token      // that opens what getInfo encrypts, nil for none
+	opened     map[string][]byte // what was opened last, by member
+
 	lastHash []byte // client data hash of the assertions that go on
 	open     opener // what is encrypted, nil if it cannot be opened
 }
@@ -37,7 +40,7 @@ func newSide() *side {
 	return &side{
 		credentials: naming("credential"), blobKeys: naming("largeBlobKey"), agreements: map[pinuv.Protocol]string{},
 		ivs: naming("IV"), fingers: naming("template"), secrets: naming("output"),
-		keys: map[string]cose.Key{}, counts: map[string]uint32{},
+		keys: map[string]cose.Key{}, counts: map[string]uint32{}, opened: map[string][]byte{},
 	}
 }
 
@@ -141,8 +144,8 @@ var tellers = map[string]func(*answered, string, wire.Raw){
 	"aaguid":            (*answered).exact,
 	"rpIDHash":          (*answered).exact,
 	"config":            (*answered).exact,
-	"encIdentifier":     (*answered).encrypted,
-	"encCredStoreState": (*answered).encrypted,
+	"encIdentifier":     (*answered).identifier,
+	"encCredStoreState": (*answered).identifier,
 	"pinUvAuthToken":    (*answered).encrypted,
 	"keyAgreement":      (*answered).agreement,
 	"authData":          (*answered).authData,
@@ -199,6 +202,33 @@ func (a *answered) encrypted(name string, raw wire.Raw) {
 		}
 		return size(len(b)) + " behind an IV of before"
 	})
+}
+
+// identifier tells what getInfo encrypts for holders of a persistent token: its
+// form, and whether what is in it is what was in it before.
+func (a *answered) identifier(name string, raw wire.Raw) {
+	a.encrypted(name, raw)
+	var enc []byte
+	if a.persistent == nil || wire.Decode(raw, &enc) != nil {
+		return
+	}
+	plain, err := (&ctap2.Info{EncIdentifier: enc}).DeviceIdentifier(a.persistent.Bytes())
+	if name == "encCredStoreState" {
+		plain, err = (&ctap2.Info{EncCredStoreState: enc}).CredentialStoreState(a.persistent.Bytes())
+	}
+	if err != nil {
+		a.add(name+".opened", "cannot be opened")
+		return
+	}
+	before, known := a.side.opened[name]
+	a.side.opened[name] = plain
+	switch {
+	case !known:
+	case bytes.Equal(before, plain):
+		a.add(name+".opened", "the same as before")
+	default:
+		a.add(name+".opened", "another than before")
+	}
 }
 
 func (a *answered) agreement(name string, raw wire.Raw) {

@@ -228,6 +228,9 @@ func (a *asker) keep(e transcript.Exchange, token *pinuv.Token, perms ctap2.Perm
 	if token != nil || theirs != nil {
 		a.tokens = append(a.tokens, granted{token, perms, theirs})
 	}
+	if token != nil && theirs != nil && perms == ctap2.PermissionPersistentReadOnly {
+		a.bodies[0].persistent, a.bodies[1].persistent = theirs, token
+	}
 }
 
 // statusOf is the status of a recorded answer.
