@@ -136,35 +136,27 @@ func (a *asker) agree(ctx context.Context, q transcript.Question, e transcript.E
 	return secret, nil
 }
 
-// rawPIN replaces the members of authenticatorClientPIN.
+// Members of authenticatorClientPIN.
+const (
+	pinKeyAgreement = 3
+	pinParam        = 4
+	pinNewEnc       = 5
+	pinHashEnc      = 6
+)
+
+// rawPIN replaces what authenticatorClientPIN encrypts and proves.
 func (a *asker) rawPIN(ctx context.Context, q transcript.Question, e transcript.Exchange, secret *pinuv.Secret, own cose.Key) error {
-	const keyAgreement, param, newPINEnc, pinHashEnc = 3, 4, 5, 6
-	hidden := map[uint64][]byte{}
-	if q.Members[pinHashEnc] != nil {
-		pin, err := a.pins.guess(ctx, statusOf(e), a.anyPIN(), a.sentWrong(e))
-		if err != nil {
-			return err
-		}
-		hidden[pinHashEnc] = pinuv.HashPIN(pin)
-	}
-	if q.Members[newPINEnc] != nil {
-		pin, err := a.pins.inUse(ctx, a.anyPIN())
-		if hidden[pinHashEnc] != nil {
-			pin, err = a.pins.next(ctx, a.anyPIN())
-		}
-		if err != nil {
-			return err
-		}
-		if hidden[newPINEnc], err = pinuv.PadPIN(pin); err != nil {
-			return err
-		}
+	hidden, err := a.hidden(ctx, q, e)
+	if err != nil {
+		return err
 	}
 	var covered []byte
-	for _, n := range []uint64{newPINEnc, pinHashEnc} {
+	for _, n := range []uint64{pinNewEnc, pinHashEnc} {
 		if hidden[n] == nil {
 			continue
 		}
 		enc, err := secret.Encrypt(a.random(), hidden[n])
+		clear(hidden[n])
 		if err != nil {
 			return err
 		}
@@ -173,14 +165,43 @@ func (a *asker) rawPIN(ctx context.Context, q transcript.Question, e transcript.
 			return err
 		}
 	}
-	var err error
-	if q.Members[param] != nil {
-		if q.Members[param], err = wire.Encode(secret.Authenticate(covered)); err != nil {
+	if q.Members[pinParam] != nil {
+		if q.Members[pinParam], err = wire.Encode(secret.Authenticate(covered)); err != nil {
 			return err
 		}
 	}
-	q.Members[keyAgreement], err = wire.Encode(own)
+	q.Members[pinKeyAgreement], err = wire.Encode(own)
 	return err
+}
+
+// hidden is what authenticatorClientPIN encrypts, by member: what the tape's seed
+// opens, and else the PINs of this session.
+func (a *asker) hidden(ctx context.Context, q transcript.Question, e transcript.Exchange) (map[uint64][]byte, error) {
+	hidden := map[uint64][]byte{}
+	if q.Members[pinHashEnc] != nil {
+		pin, err := a.pins.guess(ctx, statusOf(e), a.anyPIN(), a.sentWrong(e))
+		if err != nil {
+			return nil, err
+		}
+		hidden[pinHashEnc] = pinuv.HashPIN(pin)
+		clear(pin)
+	}
+	if q.Members[pinNewEnc] == nil {
+		return hidden, nil
+	}
+	if parts := a.vault.plain(e.Request); len(parts) > 0 {
+		hidden[pinNewEnc] = parts[0] // however it is padded
+		return hidden, nil
+	}
+	pin, err := a.pins.inUse(ctx, a.anyPIN())
+	if hidden[pinHashEnc] != nil {
+		pin, err = a.pins.next(ctx, a.anyPIN())
+	}
+	if err != nil {
+		return nil, err
+	}
+	hidden[pinNewEnc], err = pinuv.PadPIN(pin)
+	return hidden, err
 }
 
 // rawSalts replaces the input of hmac-secret.
