@@ -54,18 +54,22 @@ var rules = map[string][]string{
 	"devices/virtual/faulty":    {"devices/virtual", "ctaphid", "nfc"},
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
+	"devices/reset":             append([]string{"ctap2", "devices"}, leaves...),
 	"devices/manage":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices", "devices/enroll"}, leaves...),
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/transcript", "devices/transcript/capture", "devices/transcript/replay", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/reset", "devices/transcript", "devices/transcript/capture", "devices/transcript/diff", "devices/transcript/explain", "devices/transcript/replay", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
+	"rig/browser":               {},
 	"rig/guestinit":             {},
 	"cmd":                       {"*"},
 	"cmd/touchstone":            {"cmd"},
 
 	"devices/transcript":         append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/transcript/capture": append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
+	"devices/transcript/diff":    {"devices/transcript", "devices/transcript/explain"},
+	"devices/transcript/explain": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 	"devices/transcript/replay":  append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 }
 

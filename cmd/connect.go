@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -28,6 +28,12 @@ type session struct {
 	tape *transcript.Tape // that is being replayed, or nil
 	rec  *transcript.Recorder
 	done []func() error // to close after the key, the last one first
+
+	// replug has the key, which is closed, lose power and get it back, with
+	// Present and Removed told where a person has to take it out and put it back.
+	// It returns the key, which may be another one, and when that got power. nil
+	// for a key that nobody can unplug.
+	replug func(ctx context.Context, tell func(devices.ChangeKind)) (devices.Link, time.Time, error)
 }
 
 // withKey opens the key that the flags name, runs work on it, closes it and
@@ -154,7 +160,23 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 		return err
 	}
 	s.link, err = discover.Open(ctx, info)
+	s.replug = func(ctx context.Context, tell func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+		return a.reinserted(ctx, info, tell)
+	}
 	return err
+}
+
+// reinserted waits until a person has taken a key out and put one back, within
+// --timeout.
+func (a *app) reinserted(ctx context.Context, key devices.Info, tell func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+	ctx, stop := a.limited(ctx)
+	defer stop()
+	back, err := discover.Reinserted(ctx, key, discover.Options{HIDBackend: a.hidBackend}, tell)
+	if err != nil {
+		return devices.Link{}, time.Time{}, fmt.Errorf("waiting for the key to be put back: %w", err)
+	}
+	link, err := discover.Open(ctx, back.Device)
+	return link, back.Time, err
 }
 
 // openTape puts a tape in place of the key. A tape with a seed gives the
@@ -181,11 +203,17 @@ func (a *app) openTape(sel devices.Selector, s *session) error {
 	s.tape = tape
 	if cfg.Match == transcript.MatchBytes {
 		if tape.Header.Seed != nil {
-			s.rand = seeded(tape.Header.Seed)
+			s.rand = transcript.Randomness(tape.Header.Seed)
 		}
 		s.opts.HID, s.opts.NFC = tape.HIDConfig(), tape.NFCConfig()
 	}
 	s.link, err = playerLink(player, tape, sel.Value)
+	if !simulated(tape) {
+		s.replug = func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+			again, err := playerLink(player, tape, sel.Value)
+			return again, time.Now(), err
+		}
+	}
 	return err
 }
 
@@ -204,6 +232,12 @@ func playConfig(tape *transcript.Tape, sel devices.Selector) (cfg transcript.Pla
 		}
 	}
 	return cfg, nil
+}
+
+// simulated reports whether a tape is of a simulator, which was not unplugged.
+func simulated(tape *transcript.Tape) bool {
+	backend := devices.Kind(tape.Header.Device["backend"])
+	return backend == devices.KindUDP || backend == devices.KindTCP
 }
 
 func playerLink(player *transcript.Player, tape *transcript.Tape, file string) (devices.Link, error) {
@@ -237,11 +271,11 @@ func (a *app) startRecording(s *session) error {
 	}
 	header := recordHeader(s.link.Info)
 	if a.recordSeed {
-		header.Seed = make([]byte, seedSize)
+		header.Seed = make([]byte, transcript.SeedSize)
 		if _, err := io.ReadFull(rand.Reader, header.Seed); err != nil {
 			return err
 		}
-		s.rand = seeded(header.Seed)
+		s.rand = transcript.Randomness(header.Seed)
 	}
 	file, err := os.OpenFile(a.record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -254,12 +288,18 @@ func (a *app) startRecording(s *session) error {
 		return err
 	}
 	s.rec = recorder
-	if s.link.Card != nil {
-		s.link.Card = recorder.Card(s.link.Card)
-	} else {
-		s.link.Reports = recorder.Reports(s.link.Reports)
-	}
+	s.link = recorded(recorder, s.link)
 	return nil
+}
+
+// recorded is the link with the recorder in it.
+func recorded(r *transcript.Recorder, l devices.Link) devices.Link {
+	if l.Card != nil {
+		l.Card = r.Card(l.Card)
+	} else {
+		l.Reports = r.Reports(l.Reports)
+	}
+	return l
 }
 
 func recordHeader(i devices.Info) transcript.Header {
@@ -290,17 +330,6 @@ func readerName(i devices.Info) string {
 		return i.Path
 	}
 	return ""
-}
-
-// seedSize is the size of a seed in bytes.
-const seedSize = 32
-
-// seeded is the randomness that grows from a seed: ChaCha8, which math/rand/v2
-// promises not to change. It is as good as the seed is secret.
-func seeded(seed []byte) io.Reader {
-	var s [seedSize]byte
-	copy(s[:], seed)
-	return mathrand.NewChaCha8(s)
 }
 
 // hex16 reads four hex digits; anything else is 0, unknown.

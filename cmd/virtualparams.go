@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
@@ -95,9 +96,9 @@ func readAttestation(c *virtual.Config, value string) error {
 // readSeed: 32 bytes in hex from which all keys of the software key grow.
 func readSeed(c *virtual.Config, value string) error {
 	seed, err := hex.DecodeString(value)
-	if err != nil || len(seed) != seedSize {
-		return fmt.Errorf("want %d bytes in hex", seedSize)
+	if err != nil || len(seed) != transcript.SeedSize {
+		return fmt.Errorf("want %d bytes in hex", transcript.SeedSize)
 	}
-	c.Rand = seeded(seed)
+	c.Rand = transcript.Randomness(seed)
 	return nil
 }

@@ -168,6 +168,9 @@ func (s *session) Close() error {
 	}
 	s.closed = true
 	if p.messages != nil {
+		if p.messages.atClose() {
+			return nil
+		}
 		return p.unread()
 	}
 	if next, _ := p.next(); next.event != nil && next.event.Name == eventClose {

@@ -3,6 +3,7 @@ package transcript
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/nfc"
@@ -141,6 +142,21 @@ func (m *messages) unread() error {
 		return nil
 	}
 	return e
+}
+
+// atClose says whether the host of the tape has closed its connection here, before
+// it asked what is due.
+func (m *messages) atClose() bool {
+	if m.pos == len(m.all) {
+		return false
+	}
+	after := 0
+	if m.pos > 0 {
+		after = m.all[m.pos-1].Line
+	}
+	return slices.ContainsFunc(m.tape.Records, func(r Record) bool {
+		return r.Level == Mark && r.Event != nil && r.Event.Name == eventClose && r.Line > after && r.Line < m.all[m.pos].Line
+	})
 }
 
 // Name names the question of an exchange by the standard's names.

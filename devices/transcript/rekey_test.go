@@ -368,3 +368,30 @@ func TestPauseEnds(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestRekeyedConnectionsFollow plays on after a connection was closed where that
+// of the tape was, and not elsewhere.
+func TestRekeyedConnectionsFollow(t *testing.T) {
+	tape := hidTape(t, "> 0000000790000104", "< 0000000790000100", `{"event":"close"}`, "> 0000000790000107", "< 0000000790000100", "> 0000000790000108")
+	player, err := NewPlayer(tape, PlayConfig{Match: MatchRekeyed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []byte{4, 7} {
+		conn, err := player.Reports()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch, err := ctaphid.Open(t.Context(), conn, ctaphid.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ch.Exchange(t.Context(), []byte{command}); err != nil {
+			t.Error(err)
+		}
+		var unread *UnreadError
+		if err := ch.Close(); (err != nil) != (command == 7) || err != nil && !errors.As(err, &unread) {
+			t.Errorf("Close() after %d = %v", command, err)
+		}
+	}
+}

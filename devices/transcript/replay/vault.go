@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"io"
-	mathrand "math/rand/v2"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
@@ -32,10 +31,8 @@ func openVault(tape *transcript.Tape, all []transcript.Exchange) *vault {
 	if len(tape.Header.Seed) == 0 {
 		return nil
 	}
-	var seed [32]byte
-	copy(seed[:], tape.Header.Seed)
 	s := &search{random: make([]byte, randomSize)}
-	if _, err := io.ReadFull(mathrand.NewChaCha8(seed), s.random); err != nil {
+	if _, err := io.ReadFull(transcript.Randomness(tape.Header.Seed), s.random); err != nil {
 		return nil
 	}
 	defer clear(s.random)
