@@ -25,7 +25,7 @@ func (a *app) transcriptReplayCommand() *cobra.Command {
 		Use: "replay TAPE", Short: "Ask the questions of a tape again, and compare the answers", Args: cobra.ExactArgs(1),
 		Long: "Ask every question of a tape again through today's client, and compare each answer with the recorded one. The tape\n" +
 			"answers, with keys of the player's own where a key agreement has made them different: what the client returns must\n" +
-			"be what the tape says. With --pin-stdin the session's PIN is held to that one; without it, any will do.\n\n" +
+			"be what the tape says. With --pin-stdin and its kin the session's PIN is held to that one; without, any will do.\n\n" +
 			"With --against the questions are asked of a key, real or in software, and its answers compared by meaning: statuses,\n" +
 			"members, lengths and formats, which credential an answer is about, whether signatures verify; random values are not.\n" +
 			"It makes credentials on the key, and what else the tape's session did to it: that is said before, and wants the word\n" +
@@ -85,7 +85,7 @@ func (a *app) transcriptReplay(ctx context.Context, name string, r *replayFlags)
 	if r.against != "" {
 		return a.replayAgainst(ctx, tape, o, r.against)
 	}
-	if a.pinStdin {
+	if a.pins.elsewhere() {
 		o.PIN = a.replayPIN(devices.Info{Product: "the tape"})
 	}
 	report, err := replay.Run(ctx, tape, o)
