@@ -236,6 +236,9 @@ func results(t *testing.T) map[string]view.Result {
 			Tape: "tape.jsonl", Transport: transcript.NFC, Link: "LINKTYPE_WIRESHARK_UPPER_PDU", Packets: 7, Crossings: 6,
 			Remarks: []capture.Remark{{Place: capture.Place{Line: 5}, Text: "left out: no record"}}, MoreRemarks: 2,
 		}},
+		"transcript-replay":         view.TapeReplay{Report: replayed()},
+		"transcript-replay-against": view.TapeReplay{Report: replayedAgainst(), Key: &virtual},
+		"transcript-checks":         checkedTapes(),
 		"doctor": view.Doctor{Version: "v1.2.3", OS: "linux", Arch: "amd64", Report: doctor.Report{Findings: []doctor.Finding{
 			{ID: "build.backends", Status: doctor.OK, Summary: "built in: hidraw, pcsc", Detail: "usbhid: get a compiler"},
 			{ID: "container", Status: doctor.OK, Summary: "this is no container"},
