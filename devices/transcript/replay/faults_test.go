@@ -118,7 +118,10 @@ func TestFaultsAreToldApart(t *testing.T) {
 		}
 	}
 	var table strings.Builder
-	for _, f := range faulty.Faults() {
+	for i, f := range faulty.Faults() {
+		if i%every != 0 {
+			continue
+		}
 		card := f.Area == "NFC"
 		got := tapes[card].against(t, loaded[card], f.ID)
 		touched, text := got.crossed != sound[card].crossed, got.told()
@@ -154,7 +157,12 @@ func compareTable(t *testing.T, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
+	if every == 1 && got != string(want) {
 		t.Errorf("%s is not what comes today:\n%s", faultTable, got)
+	}
+	for line := range strings.Lines(got) {
+		if !strings.Contains("\n"+string(want), "\n"+line) {
+			t.Errorf("not in %s: %s", faultTable, line)
+		}
 	}
 }
