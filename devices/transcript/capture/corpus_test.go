@@ -136,8 +136,10 @@ func TestCorpusImports(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, g, w)
 		}
 	}
-	if len(got) != len(want) {
-		t.Errorf("%d captures, %d have a golden summary", len(got), len(want))
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s has no golden summary", name)
+		}
 	}
 }
 
