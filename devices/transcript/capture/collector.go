@@ -165,15 +165,22 @@ func (t *tape) gap(text string) {
 // begin makes the tape. It returns false if that fails, or there are too many
 // already.
 func (t *tape) begin() bool {
-	if len(t.c.tapes) == maxTapes && !t.refused {
-		t.refused = true
-		t.c.leaveOut("a key "+t.device.Key, fmt.Sprintf("the capture has more than %d keys", maxTapes))
+	if len(t.c.tapes) == maxTapes {
+		t.refuse()
 	}
 	if t.refused {
 		return false
 	}
 	t.c.failed = t.create()
 	return t.c.failed == nil
+}
+
+// refuse leaves out what the tape would have, and tells so once.
+func (t *tape) refuse() {
+	if !t.refused {
+		t.refused = true
+		t.c.leaveOut(strings.TrimSpace("a key "+t.device.Key), fmt.Sprintf("the capture has more than %d keys", maxTapes))
+	}
 }
 
 // create opens the file and writes the header.
