@@ -45,6 +45,7 @@ func TestTerminalGates(t *testing.T) {
 		{"blobs", true, []string{"blob", "put", "--user", "dora", "--in", blob}, "This replaces the large blob", "delete", "replace", "Stored 4 bytes", false},
 		{"keeper", true, []string{"blob", "put", "--rp", "example.com", "--in", blob}, "if it has one", "y", "replace", "Stored 4 bytes", false},
 		{"empty", false, []string{"policy", "set", "--always-uv", "on"}, "alwaysUv: no -> yes", "", "change", "alwaysUv: no -> yes", true},
+		{"vendor", false, []string{"policy", "vendor", "0x1f3a"}, "What it does only the maker knows", "change", "run", "answered nothing", true},
 		{"fingers", false, []string{"fingerprint", "delete", "thumb"}, "It is the last one.", "delete ", "delete", "0 fingerprints", false},
 	} {
 		var device string
@@ -87,6 +88,10 @@ func TestTerminalGates(t *testing.T) {
 // TestTerminalReads asks for the PIN alone, where nothing is lost.
 func TestTerminalReads(t *testing.T) {
 	device := kind(t, "stocked")
+	file, blob := filepath.Join(t.TempDir(), "keys.json"), filepath.Join(t.TempDir(), "blob")
+	if err := os.WriteFile(blob, []byte("blob\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
@@ -94,7 +99,10 @@ func TestTerminalReads(t *testing.T) {
 		{[]string{"passkey", "list"}, "3 passkeys on the key"},
 		{[]string{"passkey", "show", "--user", "bob"}, "userVerificationRequired"},
 		{[]string{"passkey", "rename", "--user", "bob", "--name", "rob"}, "is now of rob"},
+		{[]string{"passkey", "list", "--known-keys", file}, "without its PIN to who has"},
 		{[]string{"blob", "list"}, "1 orphan of"},
+		{[]string{"blob", "put", "--user", "alice", "--in", blob}, "Stored 5 bytes"},
+		{[]string{"blob", "get", "--user", "alice", "--out", blob}, "has 5 bytes"},
 	} {
 		p := sit(t, append([]string{"--device", device}, c.args...)...)
 		p.waits("PIN of ")
@@ -103,13 +111,39 @@ func TestTerminalReads(t *testing.T) {
 			t.Errorf("%v: exit status %d\n%s", c.args, exit, shown)
 		}
 	}
-	p := sit(t, "--device", device, "policy", "show")
-	if exit, shown := p.leaves(); exit != 0 || !strings.Contains(shown, "alwaysUv") {
-		t.Errorf("policy show: exit status %d\n%s", exit, shown)
+}
+
+// TestTerminalAsksNothing: on a terminal, too, nothing is asked for where nothing
+// is needed.
+func TestTerminalAsksNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	stocked, sensor := kind(t, "stocked"), kind(t, "sensor")
+	for device, args := range map[string][]string{
+		stocked: {"passkey", "list", "--known-keys", file}, sensor: {"fingerprint", "add", "--name", "thumb"},
+	} {
+		if exit, _, errs := run(t, keyPIN+"\n", append([]string{"--device", device, "--pin-stdin"}, args...)...); exit != 0 {
+			t.Fatal(errs)
+		}
 	}
-	p = sit(t, "--device", device, "fingerprint", "list")
-	if exit, shown := p.leaves(); exit != 1 || !strings.Contains(shown, "does not support this") {
-		t.Errorf("fingerprint list: exit status %d\n%s", exit, shown)
+	for _, c := range []struct {
+		device string
+		args   []string
+		exit   int
+		want   string
+	}{
+		{stocked, []string{"passkey", "list", "--known-keys", file}, 0, "3 passkeys on the key"},
+		{stocked, []string{"passkey", "show", "--known-keys", file, "--user", "bob"}, 0, "userVerificationRequired"},
+		{stocked, []string{"passkey", "state", "--known-keys", file}, 0, "as they were when they were last listed"},
+		{stocked, []string{"policy", "show"}, 0, "alwaysUv"},
+		{stocked, []string{"policy", "set", "--always-uv", "off"}, 0, "nothing was sent"},
+		{stocked, []string{"fingerprint", "list"}, 1, "does not support this"},
+		{sensor, []string{"fingerprint", "list"}, 0, "use a finger that it knows"},
+		{sensor, []string{"fingerprint", "rename", "thumb", "left thumb"}, 0, "left thumb"},
+	} {
+		p := sit(t, append([]string{"--device", c.device}, c.args...)...)
+		if exit, shown := p.leaves(); exit != c.exit || !strings.Contains(shown, c.want) || strings.Contains(shown, "PIN of ") {
+			t.Errorf("%v: exit status %d\n%s", c.args, exit, shown)
+		}
 	}
 }
 

@@ -72,6 +72,20 @@ var keyKinds = map[string]func() (virtual.Config, []func(*stock)){
 	"idle": func() (virtual.Config, []func(*stock)) {
 		return virtual.Config{Profile: virtual.FingerprintProfile()}, []func(*stock){(*stock).setPIN}
 	},
+	// with a PIN and a thumb, of FIDO_2_1_PRE
+	"bio-preview": func() (virtual.Config, []func(*stock)) {
+		m := previewModel()
+		m.UV = virtual.FingerprintProfile().UV
+		m.Options["uv"], m.Options["userVerificationMgmtPreview"] = false, false
+		return virtual.Config{Profile: m, Finger: virtual.Touching("thumb")}, []func(*stock){(*stock).setPIN}
+	},
+	// with a PIN and a command of its maker
+	"vendor": func() (virtual.Config, []func(*stock)) {
+		m := virtual.DefaultProfile()
+		m.VendorConfigCommands = []uint64{0x1f3a}
+		m.ConfigCommands = append(m.ConfigCommands, 0xff)
+		return virtual.Config{Profile: m}, []func(*stock){(*stock).setPIN}
+	},
 	// whose alwaysUv stays on
 	"strict": func() (virtual.Config, []func(*stock)) {
 		m := virtual.DefaultProfile()

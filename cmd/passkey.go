@@ -12,26 +12,28 @@ import (
 
 func (a *app) passkeyCommand() *cobra.Command {
 	return group("passkey", "List, show, rename and delete the passkeys on a key",
-		a.passkeyListCommand(), a.passkeyShowCommand(), a.passkeyRenameCommand(), a.passkeyDeleteCommand())
+		a.passkeyListCommand(), a.passkeyShowCommand(), a.passkeyRenameCommand(), a.passkeyDeleteCommand(), a.passkeyStateCommand())
 }
 
 // aboutPasskeys is what all these commands have in common.
 const aboutPasskeys = "By the standard a key tells of its passkeys to a verified user only: to a finger that it knows, or to its PIN."
 
 func (a *app) passkeyListCommand() *cobra.Command {
-	var rp string
+	var rp, known string
 	c := &cobra.Command{
 		Use: "list", Short: "List the passkeys on a key", Args: cobra.NoArgs,
 		Long: "List the discoverable credentials that a key stores, by relying party.\n" + aboutPasskeys + "\n" +
-			"PASSKEY is as much of an ID as means this passkey and no other: the other commands take it. With --json IDs are whole.",
-		Example: "  touchstone passkey list\n  touchstone passkey list --rp example.com\n" +
+			"PASSKEY is as much of an ID as means this passkey and no other: the other commands take it. With --json IDs are whole.\n" +
+			aboutKnown,
+		Example: "  touchstone passkey list\n  touchstone passkey list --rp example.com\n  touchstone passkey list --known-keys keys.json\n" +
 			"  touchstone --json passkey list | jq -r '.passkeys[].rp.id'",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withManaged(c.Context(), func(ctx context.Context, key *manage.Key) (view.Result, error) {
-				return passkeyList(ctx, key, rp)
+				return a.passkeyList(ctx, key, rp, known)
 			})
 		},
 	}
+	knownFlagOf(c, &known)
 	c.Flags().StringVar(&rp, "rp", "", "only those of this relying party, by its whole `ID`")
 	return c
 }
@@ -50,8 +52,8 @@ func (a *app) withManaged(ctx context.Context, work func(context.Context, *manag
 	})
 }
 
-func passkeyList(ctx context.Context, key *manage.Key, rp string) (view.Result, error) {
-	passkeys, err := key.Passkeys(ctx, rp)
+func (a *app) passkeyList(ctx context.Context, key *manage.Key, rp, known string) (view.Result, error) {
+	passkeys, err := a.passkeys(ctx, key, rp, known)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,10 @@ func passkeyList(ctx context.Context, key *manage.Key, rp string) (view.Result, 
 }
 
 // whichFlags are the flags and the argument that mean one passkey.
-type whichFlags struct{ manage.Which }
+type whichFlags struct {
+	manage.Which
+	known string // the file of known keys, for commands that look only
+}
 
 func (w *whichFlags) register(c *cobra.Command) {
 	c.Args = cobra.MaximumNArgs(1)
@@ -88,7 +93,7 @@ func (a *app) passkeyShowCommand() *cobra.Command {
 	var w whichFlags
 	c := &cobra.Command{
 		Use: "show [ID]", Short: "Show all that a key tells of one passkey",
-		Long:    "Show all that a key tells of one passkey. " + aboutWhich,
+		Long:    "Show all that a key tells of one passkey. " + aboutWhich + "\n" + aboutKnown,
 		Example: "  touchstone passkey show a3f09c11\n  touchstone passkey show --rp example.com --user alice",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withPasskey(c.Context(), &w, args, func(_ context.Context, p picked) (view.Result, error) {
@@ -97,6 +102,7 @@ func (a *app) passkeyShowCommand() *cobra.Command {
 		},
 	}
 	w.register(c)
+	knownFlagOf(c, &w.known)
 	return c
 }
 
@@ -113,7 +119,7 @@ func (a *app) withPasskey(ctx context.Context, w *whichFlags, args []string, wor
 		return err
 	}
 	return a.withManaged(ctx, func(ctx context.Context, key *manage.Key) (view.Result, error) {
-		all, err := key.Passkeys(ctx, w.RP)
+		all, err := a.passkeys(ctx, key, w.RP, w.known)
 		if err != nil {
 			return nil, err
 		}

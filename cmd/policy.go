@@ -25,6 +25,7 @@ func (a *app) policyCommand() *cobra.Command {
 			},
 		},
 		a.policySetCommand(),
+		a.policyVendorCommand(),
 	)
 }
 

@@ -80,6 +80,7 @@ var hints = []struct {
 	{errNoWord, "Run this on a terminal, or give --yes to go ahead without being asked."},
 	{errNotForTerminal, "Send it to a file or a program: --out FILE, or a pipe. --json shows it in base64url."},
 	{manage.ErrUnprotected, "Set a PIN with \"touchstone pin set\": a key without one shows and changes these for nobody."},
+	{errKnownOpen, "Let nobody else read it: chmod 600 FILE."},
 	{manage.ErrStays, "Only a reset turns alwaysUv off again, if this model has it off at first."},
 	{manage.ErrMeanwhile, "Another program has changed it. Run this again to see what it is now."},
 	{ctap2.StatusFPDatabaseFull, "Delete a fingerprint first: \"touchstone fingerprint list\" shows them."},

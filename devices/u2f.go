@@ -91,13 +91,21 @@ func (e *either) Exchange(ctx context.Context, msg []byte) ([]byte, error) {
 	}
 	answer, err := e.Transport.Exchange(ctx, msg)
 	switch {
-	case err == nil:
-		e.newer.Store(true)
-	case !e.newer.Load() && unknown(err):
+	case !e.newer.Load() && (unknown(err) || withoutInfo(msg, answer)):
 		e.old.Store(true)
 		return e.bridge.Exchange(ctx, msg)
+	case err == nil:
+		e.newer.Store(true)
 	}
 	return answer, err
+}
+
+// withoutInfo reports whether a key has answered getInfo, which every key of
+// CTAP2 has, that there is no such command. Cards do that whose framing takes
+// CTAP2 messages and whose key does not.
+func withoutInfo(msg, answer []byte) bool {
+	return len(msg) == 1 && ctap2.Command(msg[0]) == ctap2.CommandGetInfo &&
+		len(answer) == 1 && ctap2.Status(answer[0]) == ctap2.StatusInvalidCommand
 }
 
 // unknown reports whether a key said with err that it has no CTAP2.

@@ -273,6 +273,36 @@ func TestNewKeysAreNotTakenForOld(t *testing.T) {
 	}
 }
 
+// framedOnly is a card whose framing takes CTAP2 messages, though the key behind
+// it has U2F only.
+type framedOnly struct{ u2fOnly }
+
+func (framedOnly) Message(context.Context, []byte, func(byte)) []byte {
+	return []byte{byte(ctap2.StatusInvalidCommand)}
+}
+
+// TestCardsThatRefuseGetInfoAreOld: a card that answers getInfo as a command that
+// it does not know is spoken to by U2F. Any other command tells nothing.
+func TestCardsThatRefuseGetInfoAreOld(t *testing.T) {
+	card := nfc.NewEmulator(framedOnly{u2fOnly{newU2FKey(t)}}, nfc.EmulatorConfig{})
+	conn, err := devices.Connect(t.Context(), devices.Link{Card: card}, devices.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	info, err := conn.GetInfo(t.Context())
+	if err != nil || !slices.Equal(info.Versions, []string{u2f.Version}) {
+		t.Errorf("%+v, %v", info, err)
+	}
+	again, err := devices.Connect(t.Context(), devices.Link{Card: card}, devices.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Selection(t.Context()); !errors.Is(err, ctap2.StatusInvalidCommand) {
+		t.Errorf("selection: %v", err)
+	}
+}
+
 // TestU2FBesideCTAP2 speaks U2F with a key directly, over both framings.
 func TestU2FBesideCTAP2(t *testing.T) {
 	for name, link := range oldLinks(t, newU2FKey(t)) {

@@ -34,7 +34,15 @@ type Assertion struct {
 	// two copies of the key (WebAuthn L3 §6.1.1).
 	CloneWarning bool `json:"cloneWarning"`
 
+	// Silent says that nobody was asked to be there. The rest was verified, and
+	// Verified is false: every relying party refuses such an assertion.
+	Silent bool `json:"silent,omitempty"`
+
+	// Gaps are what go-webauthn could not verify.
+	Gaps []Gap `json:"gaps,omitempty"`
+
 	UserVerificationRequired bool                            `json:"userVerificationRequired"`
+	Asked                    *Asked                          `json:"asked,omitempty"`
 	Challenge                webauthn.Bytes                  `json:"challenge"`
 	Response                 webauthn.AuthenticationResponse `json:"response"`
 }
@@ -61,11 +69,27 @@ func (p Party) Authenticate(c *Ceremony, stored []*Registration, r webauthn.Auth
 	if err != nil {
 		return nil, refused("assertion", err)
 	}
-	credential, err := p.validate(w, c, stored, parsed, byUserHandle)
+	flags := authdata.Flags(parsed.Response.AuthenticatorData.Flags)
+	if c.Policy.Silent {
+		pretendPresence(parsed)
+	}
+	known, gaps, err := vouch(stored, parsed)
 	if err != nil {
 		return nil, refused("assertion", err)
 	}
-	return p.assertion(c, find(stored, credential.ID), credential, parsed, r), nil
+	credential, err := p.validate(w, c, withPoint(known, parsed), parsed, byUserHandle)
+	if err != nil {
+		return nil, refused("assertion", err)
+	}
+	a := p.assertion(c, find(stored, credential.ID), credential, flags)
+	a.SignCount, a.Gaps, a.Response = parsed.Response.AuthenticatorData.Counter, gaps, r
+	return a, nil
+}
+
+// pretendPresence has go-webauthn, which has no way to say that nobody need be
+// there, find the flag. In what was signed it stays as it is.
+func pretendPresence(parsed *protocol.ParsedCredentialAssertionData) {
+	parsed.Response.AuthenticatorData.Flags |= protocol.FlagUserPresent
 }
 
 func (p Party) validate(w *lib.WebAuthn, c *Ceremony, stored []*Registration, parsed *protocol.ParsedCredentialAssertionData, byUserHandle bool) (*lib.Credential, error) {
@@ -104,18 +128,16 @@ func ownerOf(stored []*Registration, handle []byte) (lib.User, error) {
 	return a, nil
 }
 
-func (p Party) assertion(c *Ceremony, r *Registration, credential *lib.Credential, parsed *protocol.ParsedCredentialAssertionData, response webauthn.AuthenticationResponse) *Assertion {
-	flags := authdata.Flags(parsed.Response.AuthenticatorData.Flags)
+func (p Party) assertion(c *Ceremony, r *Registration, credential *lib.Credential, flags authdata.Flags) *Assertion {
 	return &Assertion{
-		Schema: AssertionSchema, Verified: true,
+		Schema: AssertionSchema, Verified: !c.Policy.Silent, Silent: c.Policy.Silent,
 		RPID: p.ID, Origin: p.Origin, User: r.User, CredentialID: credential.ID,
-		SignCount:    parsed.Response.AuthenticatorData.Counter,
 		UserPresent:  flags.Has(authdata.FlagUP),
 		UserVerified: flags.Has(authdata.FlagUV),
 		CloneWarning: credential.Authenticator.CloneWarning,
 
 		UserVerificationRequired: c.Policy.RequireUserVerification,
-		Challenge:                c.Challenge, Response: response,
+		Asked:                    c.Policy.Asked, Challenge: c.Challenge,
 	}
 }
 
@@ -128,13 +150,15 @@ func (a *Assertion) Check(r *Registration) error {
 		return &VerificationError{Ceremony: "assertion", Reason: fmt.Sprintf(
 			"it is for %s at %s, the registration for %s at %s", a.RPID, a.Origin, r.RPID, r.Origin)}
 	}
-	c := &Ceremony{Challenge: a.Challenge, Policy: Policy{RequireUserVerification: a.UserVerificationRequired}}
+	c := &Ceremony{Challenge: a.Challenge, Policy: Policy{
+		RequireUserVerification: a.UserVerificationRequired, Asked: a.Asked, Silent: a.Silent,
+	}}
 	told, err := party.Authenticate(c, []*Registration{r}, a.Response, false)
 	if err != nil {
 		return err
 	}
 	return unchanged("asserted", []member{
-		{"verified", a.Verified},
+		{"verified", a.Verified == told.Verified},
 		{"user", bytes.Equal(a.User.ID, told.User.ID) && a.User.Name == told.User.Name && a.User.DisplayName == told.User.DisplayName},
 		{"credentialId", bytes.Equal(a.CredentialID, told.CredentialID)},
 		{"signCount", a.SignCount == told.SignCount},

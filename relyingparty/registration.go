@@ -51,7 +51,15 @@ type Registration struct {
 	AttestationFormat string `json:"attestationFormat"`         // such as "packed"
 	AttestationType   string `json:"attestationType,omitempty"` // such as "basic_full"
 
+	// EnterpriseAttestation is what the key said of its attestation, which
+	// nobody signed.
+	EnterpriseAttestation bool `json:"enterpriseAttestation,omitempty"`
+
+	// Gaps are what go-webauthn could not verify.
+	Gaps []Gap `json:"gaps,omitempty"`
+
 	UserVerificationRequired bool                          `json:"userVerificationRequired"`
+	Asked                    *Asked                        `json:"asked,omitempty"`
 	Challenge                webauthn.Bytes                `json:"challenge"`
 	Response                 webauthn.RegistrationResponse `json:"response"`
 }
@@ -63,7 +71,7 @@ func (p Party) Register(c *Ceremony, user User, r webauthn.RegistrationResponse)
 	if err := c.take(); err != nil {
 		return nil, err
 	}
-	credential, err := p.verifyRegistration(c, user, r)
+	credential, gaps, err := p.verifyRegistration(c, user, r)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +86,8 @@ func (p Party) Register(c *Ceremony, user User, r webauthn.RegistrationResponse)
 		SignCount: credential.Authenticator.SignCount, AAGUID: aaguid(credential).String(),
 		Transports:   r.Response.Transports,
 		UserVerified: credential.Flags.UserVerified, BackupEligible: credential.Flags.BackupEligible, BackupState: credential.Flags.BackupState,
-		AttestationFormat: credential.AttestationFormat, AttestationType: credential.AttestationType,
-		UserVerificationRequired: c.Policy.RequireUserVerification, Challenge: c.Challenge, Response: r,
+		AttestationFormat: credential.AttestationFormat, AttestationType: credential.AttestationType, Gaps: gaps,
+		UserVerificationRequired: c.Policy.RequireUserVerification, Asked: c.Policy.Asked, Challenge: c.Challenge, Response: r,
 	}, nil
 }
 
@@ -89,24 +97,32 @@ func aaguid(c *lib.Credential) authdata.AAGUID {
 	return a
 }
 
-func (p Party) verifyRegistration(c *Ceremony, user User, r webauthn.RegistrationResponse) (*lib.Credential, error) {
+func (p Party) verifyRegistration(c *Ceremony, user User, r webauthn.RegistrationResponse) (*lib.Credential, []Gap, error) {
 	w, err := p.library()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("registration response: %w", err)
+		return nil, nil, fmt.Errorf("registration response: %w", err)
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(text)
 	if err != nil {
-		return nil, refused("registration", err)
+		return nil, nil, refused("registration", err)
+	}
+	mend, err := selfAttestation(parsed)
+	if err != nil {
+		return nil, nil, refused("registration", err)
 	}
 	credential, err := w.CreateCredential(account{user: user}, p.session(c, user.ID), parsed)
 	if err != nil {
-		return nil, refused("registration", err)
+		return nil, nil, refused("registration", err)
 	}
-	return credential, nil
+	if mend == nil {
+		return credential, nil, nil
+	}
+	mend(credential)
+	return credential, []Gap{GapAttestation}, nil
 }
 
 // Check verifies a stored registration again, as [Party.Register] did, and
@@ -120,7 +136,7 @@ func (r *Registration) Check() error {
 		return fmt.Errorf("%w: algorithm %q is unknown", ErrRecord, r.Algorithm)
 	}
 	c := &Ceremony{Challenge: r.Challenge, Policy: Policy{
-		RequireUserVerification: r.UserVerificationRequired, Algorithms: []cose.Algorithm{algorithm},
+		RequireUserVerification: r.UserVerificationRequired, Algorithms: []cose.Algorithm{algorithm}, Asked: r.Asked,
 	}}
 	told, err := r.Party().Register(c, r.User, r.Response)
 	if err != nil {

@@ -8,7 +8,8 @@
 //	... the client makes a credential for ceremony.Challenge ...
 //	registration, err := party.Register(ceremony, user, response)
 //
-// No check of an attestation or a signature is done by this package itself.
+// No check of an attestation or a signature is done by this package itself, but
+// for what go-webauthn cannot do ([Gap]) and for U2F, which it does not have.
 package relyingparty
 
 import (
@@ -41,6 +42,11 @@ type Party struct {
 type Policy struct {
 	RequireUserVerification bool
 	Algorithms              []cose.Algorithm // that it offered; registration only
+	Asked                   *Asked           // the extensions that it asked for, nil for none
+
+	// Silent lets an assertion be looked into that was made without a user. No
+	// relying party accepts it, so that it is not [Assertion.Verified].
+	Silent bool
 }
 
 // Ceremony is what a relying party remembers between the challenge it sends and
@@ -117,6 +123,7 @@ func (p Party) session(c *Ceremony, userID []byte) lib.SessionData {
 		RelyingPartyID:   p.ID,
 		UserID:           userID,
 		UserVerification: protocol.VerificationPreferred,
+		Extensions:       c.Policy.Asked.session(),
 	}
 	if c.Policy.RequireUserVerification {
 		s.UserVerification = protocol.VerificationRequired

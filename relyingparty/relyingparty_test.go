@@ -394,7 +394,8 @@ func FuzzStored(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, v := range []any{r, a} {
+	_, old := oldKey(f)
+	for _, v := range []any{r, a, old} {
 		text, err := json.Marshal(v)
 		if err != nil {
 			f.Fatal(err)
@@ -407,6 +408,12 @@ func FuzzStored(f *testing.F) {
 		}
 		if stored, err := relyingparty.ParseAssertion(text); err == nil {
 			_ = stored.Check(r)
+		}
+		if stored, err := relyingparty.ParseU2FRegistration(text); err == nil {
+			_ = stored.Check()
+			if r, err := stored.Registration(); err == nil {
+				_ = r.Check()
+			}
 		}
 	})
 }

@@ -63,6 +63,11 @@ func (k *Key) passkeys(ctx context.Context, rp string, perms ctap2.Permission) (
 	if err != nil {
 		return nil, err
 	}
+	return k.listWith(ctx, rp, token)
+}
+
+// listWith lists with a token, and wipes it when that fails.
+func (k *Key) listWith(ctx context.Context, rp string, token *pinuv.Token) (*Passkeys, error) {
 	p := &Passkeys{key: k, token: token}
 	if err := p.read(ctx, rp); err != nil {
 		p.Close()

@@ -90,6 +90,12 @@ func managed() map[string]view.Result {
 		},
 		"fingerprint-same":    view.FingerprintChanged{Device: usb, Action: view.FingerprintRenamed, Fingerprint: finger(1, "left"), Before: "left", Enrolled: 2},
 		"fingerprint-deleted": view.FingerprintChanged{Device: usb, Action: view.FingerprintDeleted, Fingerprint: finger(1, ""), Changed: true, Enrolled: 0},
+		"passkey-state":       view.PasskeyState{Device: usb, Known: true, Identifier: make([]byte, 16), StoreState: bytes.Repeat([]byte{0xf7}, 16), Changed: no()},
+		"passkey-state-other": view.PasskeyState{Device: usb, Known: true, Identifier: make([]byte, 16), StoreState: bytes.Repeat([]byte{0xf7}, 16), Changed: yes()},
+		"passkey-state-mute":  view.PasskeyState{Device: usb, Known: true, Identifier: make([]byte, 16)},
+		"passkey-state-none":  view.PasskeyState{Device: usb},
+		"vendor-answer":       view.VendorAnswer{Device: usb, Command: 0x1f3a, Answer: []byte{0xa1, 1, 2}},
+		"vendor-answer-none":  view.VendorAnswer{Device: usb, Command: 1<<64 - 1},
 		"policy":              view.Policy{Device: usb, Policy: strict},
 		"policy-none":         view.Policy{Device: usb},
 		"policy-change": view.PolicyChanged{Device: usb, Policy: strict, Changes: []manage.Change{
@@ -127,6 +133,7 @@ func losses() map[string]string {
 		"last finger":      view.FingerprintLoss(finger(1, ""), 1),
 		"blob":             view.BlobLoss(all[0], 81, false),
 		"other blob":       view.BlobLoss(all[0], 81, true),
+		"vendor":           view.VendorLoss(0x1f3a),
 		"kept blob":        view.KeptBlobLoss(all[0]),
 		"orphans":          view.OrphanLoss(2, 133),
 		"policy": view.PolicyLoss([]manage.Change{
@@ -142,7 +149,7 @@ func losses() map[string]string {
 
 func TestLossesGolden(t *testing.T) {
 	var b bytes.Buffer
-	for _, name := range []string{"passkey", "passkey, no blob", "finger", "last finger", "blob", "other blob", "kept blob", "orphans", "policy"} {
+	for _, name := range []string{"passkey", "passkey, no blob", "finger", "last finger", "blob", "other blob", "kept blob", "orphans", "policy", "vendor"} {
 		b.WriteString("# " + name + "\n" + losses()[name] + "\n")
 	}
 	golden(t, "losses.txt", b.Bytes())
