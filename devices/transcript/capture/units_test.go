@@ -292,6 +292,33 @@ func TestUsbmonLine(t *testing.T) {
 	}
 }
 
+// Descriptors that are shorter than they say, or say less than they must, say
+// nothing.
+func TestDescriptors(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind byte
+		data []byte
+		want string
+	}{
+		"a string":               {usbStringDescriptor, []byte{6, 3, 'a', 0, 'b', 0}, "ab"},
+		"one that goes on":       {usbStringDescriptor, []byte{4, 3, 'a', 0, 'b', 0}, "a"},
+		"one that breaks off":    {usbStringDescriptor, []byte{20, 3, 'a', 0, 'b'}, "a"},
+		"one of no length":       {usbStringDescriptor, []byte{0, 3, 'a', 0}, ""},
+		"one shorter than that":  {usbStringDescriptor, []byte{1, 3, 'a', 0}, ""},
+		"an empty one":           {usbStringDescriptor, []byte{2, 3}, ""},
+		"a device in part":       {usbDeviceDescriptor, make([]byte, 17), ""},
+		"interfaces of no size":  {usbConfigDescriptor, []byte{9, 2, 9, 0, 1, 1, 0, 0x80, 50, 0, 0, 0}, ""},
+		"interfaces in part":     {usbConfigDescriptor, []byte{9, 2, 9, 0, 1, 1, 0, 0x80, 50, 9, 4, 0}, ""},
+		"a report's description": {hidReportDescriptor, []byte{6}, ""},
+	} {
+		d := descriptors{names: [3]byte{0, 2, 0}}
+		d.learn([]byte{0x80, usbGetDescriptor, 2, c.kind, 0, 0, 0xff, 0}, c.data)
+		if d.vendor != 0 || len(d.endpoints) != 0 || len(d.fido) != 0 || d.String() != c.want {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
 func TestLooksLikePacket(t *testing.T) {
 	for packet, want := range map[string]bool{
 		"ffffffff86000801020304050607081111":                         true,
