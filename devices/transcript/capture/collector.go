@@ -215,7 +215,11 @@ func (t *tape) header() (transcript.Header, error) {
 	if t.device.Transport == transcript.HID {
 		h.ReportSize = t.device.ReportSize
 	}
-	if t.start.absolute {
+	switch year := t.start.Year(); {
+	case !t.start.absolute:
+	case year < 0 || year > 9999: // RFC 3339 has no others
+		t.c.remark("the time is in the year %d; the tape does not say when it was captured", year)
+	default:
 		h.Recorded = t.start.Time
 	}
 	return h, err

@@ -117,6 +117,24 @@ func TestPcapngBlocks(t *testing.T) {
 	}
 }
 
+// A time that is in no calendar is not the tape's.
+func TestTimeOfAnotherAge(t *testing.T) {
+	blocks, want := ngPackets(t, ngPacket)
+	for _, later := range []bool{false, true} {
+		for _, b := range blocks {
+			if later {
+				testOrder.PutUint32(b[12:], 1<<30) // the upper half of its microseconds
+			}
+		}
+		result, got := importBytes(t, slices.Concat(ngSectionOf(1), ngInterfaceOf(0), slices.Concat(blocks...)))
+		sameLines(t, "packets", crossings(got...), want)
+		told := strings.Contains(remarks(result), "the tape does not say when it was captured")
+		if got[0].Header.Recorded.IsZero() != later || told != later {
+			t.Errorf("recorded %v, remarks:\n%s", got[0].Header.Recorded, remarks(result))
+		}
+	}
+}
+
 // A file that declares without end has an end.
 func TestPcapngDeclaresWithoutEnd(t *testing.T) {
 	_, name, _ := strings.Cut(strings.Repeat("a name ", 1000), " ")
