@@ -155,6 +155,29 @@ func TestPackedLogBreaksOff(t *testing.T) {
 	}
 }
 
+// What a tape says of its client is passed on, and of its secrets only that they
+// are not.
+func TestSecretsOfATape(t *testing.T) {
+	session := cardSession(t)
+	for header, want := range map[string]struct{ client, told string }{
+		`{"transport":"pcsc","client":"python-fido2 0.9.1"}`:                             {"python-fido2 0.9.1", ""},
+		`{"transport":"pcsc","client":"python-fido2 0.9.1","pin":"73946258"}`:            {"python-fido2 0.9.1", "line 1: the PIN in the header is left out"},
+		`{"touchstone":1,"transport":"nfc","tool":"touchstone v1","seed":"73946258"}`:    {"touchstone v1", "line 1: the seed in the header, which reveals the PIN, is left out"},
+		`{"touchstone":1,"transport":"nfc","tool":"touchstone import","client":"ykman"}`: {"ykman", ""},
+	} {
+		_, records, _ := bytes.Cut(tapeFile(t, session), []byte("\n"))
+		file := append([]byte(header+"\n"), records...)
+		result, got := importBytes(t, file)
+		sameLines(t, header, crossings(got...), crossings(session))
+		if said := remarks(result); got[0].Header.Client != want.client || want.told == "" && said != "" || !strings.HasPrefix(said, want.told) {
+			t.Errorf("%s: client %q, remarks:\n%s", header, got[0].Header.Client, said)
+		}
+		if again := tapeFile(t, got[0]); bytes.Contains(again, []byte("73946258")) {
+			t.Errorf("%s: the tape is\n%s", header, again)
+		}
+	}
+}
+
 // Lines before the first of a tape are left out and told.
 func TestJunkBeforeATape(t *testing.T) {
 	session := named(cardSession(t))

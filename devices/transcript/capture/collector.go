@@ -209,7 +209,7 @@ func (t *tape) header() (transcript.Header, error) {
 		"form": string(t.c.result.Form), "file": filepath.Base(t.c.result.File), "device": t.device.Key,
 	})
 	h := transcript.Header{
-		Transport: t.device.Transport, Device: t.device.Facts, Tool: "touchstone import",
+		Transport: t.device.Transport, Device: t.device.Facts, Tool: "touchstone import", Client: oneLine(t.device.Client),
 		ATR: t.device.ATR, Extra: map[string]json.RawMessage{"imported": origin},
 	}
 	if t.device.Transport == transcript.HID {
