@@ -4,53 +4,72 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 )
 
-// fewTries is from where on the tries left are told before a PIN is asked for.
+// fewTries is from where on a person has to agree before another PIN is tried.
 const fewTries = 3
 
-// ask is how flows reach the person: through the terminal, or standard input
-// with --pin-stdin.
+// ask is how flows reach the person: on the terminal, or not at all where a flag
+// says where PINs come from.
 func (a *app) ask() enroll.Ask {
 	return enroll.Ask{PIN: func(ctx context.Context, r enroll.PINRequest) ([]byte, error) {
-		a.warnTries(r.Left)
-		return a.secret(ctx, "PIN of "+keyName(r.Key)+": ")
+		return a.askPIN(ctx, "PIN of "+keyName(r.Key)+": ", r.Left)
 	}}
 }
 
-func (a *app) warnTries(left uint) {
+// askPIN asks for the PIN of a key with so many tries left, after it told how
+// many. The caller wipes it. A wrong one is never asked for again.
+func (a *app) askPIN(ctx context.Context, prompt string, left uint) ([]byte, error) {
+	if err := a.guardTries(ctx, left); err != nil {
+		return nil, err
+	}
+	return a.secret(ctx, prompt)
+}
+
+// errFewTries: few PIN tries are left, and nobody agreed to spend one.
+var errFewTries = errors.New("few PIN tries are left: no PIN was tried")
+
+// guardTries tells how many tries are left and, when they are few, has the
+// person agree.
+func (a *app) guardTries(ctx context.Context, left uint) error {
 	switch {
 	case left == 1:
 		a.note("Warning: this is the last PIN try. After another wrong PIN only a reset helps, which deletes every passkey on the key.")
 	case left <= fewTries:
 		a.note("Warning: %d PIN tries are left before the key locks its PIN for good.", left)
+	case !a.pins.elsewhere():
+		a.note("PIN tries left: %d", left)
 	}
+	switch {
+	case left > fewTries || a.yes:
+		return nil
+	case a.pins.elsewhere():
+		return errFewTries
+	}
+	answer, err := a.streams.ReadWord(ctx, "Try a PIN all the same? [y/N] ")
+	if err == nil && !yes(answer) {
+		err = errFewTries
+	}
+	return err
 }
 
-// secret reads one secret. The caller wipes it.
-func (a *app) secret(ctx context.Context, prompt string) ([]byte, error) {
-	if a.pinStdin {
-		line, err := a.streams.ReadLine(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("PIN: %w", err)
-		}
-		return line, nil
-	}
-	return a.streams.ReadSecret(ctx, prompt)
+func yes(answer string) bool {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
 }
 
 // errPINsDiffer: the new PIN was not typed the same twice.
 var errPINsDiffer = errors.New("the two PINs differ; nothing was changed")
 
-// newSecret reads a new PIN: twice on a terminal, once from standard input.
+// newSecret reads a new PIN: twice on a terminal, once from elsewhere.
 func (a *app) newSecret(ctx context.Context) ([]byte, error) {
 	pin, err := a.secret(ctx, "New PIN: ")
-	if err != nil || a.pinStdin {
+	if err != nil || a.pins.elsewhere() {
 		return pin, err
 	}
 	again, err := a.secret(ctx, "New PIN again: ")

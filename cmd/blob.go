@@ -205,7 +205,7 @@ func isPlainText(data []byte) bool {
 // blobInput reads the data of blob put: a file, or standard input.
 func (a *app) blobInput(ctx context.Context, name string) ([]byte, error) {
 	if name == "" || name == "-" {
-		if a.pinStdin {
+		if a.pins.stdin {
 			return nil, usageError{errors.New("standard input cannot hold both the PIN and the blob: give the blob with --in FILE")}
 		}
 		return a.streams.ReadAll(ctx, largeblob.MaxInflated)

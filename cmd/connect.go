@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/ctap2"
@@ -28,6 +29,12 @@ type session struct {
 	tape *transcript.Tape // that is being replayed, or nil
 	rec  *transcript.Recorder
 	done []func() error // to close after the key, the last one first
+
+	// replug has the key, which is closed, lose power and get it back, with
+	// Present and Removed told where a person has to take it out and put it back.
+	// It returns the key, which may be another one, and when that got power. nil
+	// for a key that nobody can unplug.
+	replug func(ctx context.Context, tell func(devices.ChangeKind)) (devices.Link, time.Time, error)
 }
 
 // withKey opens the key that the flags name, runs work on it, closes it and
@@ -154,7 +161,23 @@ func (a *app) find(ctx context.Context, sel devices.Selector, s *session) error 
 		return err
 	}
 	s.link, err = discover.Open(ctx, info)
+	s.replug = func(ctx context.Context, tell func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+		return a.reinserted(ctx, info, tell)
+	}
 	return err
+}
+
+// reinserted waits until a person has taken a key out and put one back, within
+// --timeout.
+func (a *app) reinserted(ctx context.Context, key devices.Info, tell func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+	ctx, stop := a.limited(ctx)
+	defer stop()
+	back, err := discover.Reinserted(ctx, key, discover.Options{HIDBackend: a.hidBackend}, tell)
+	if err != nil {
+		return devices.Link{}, time.Time{}, fmt.Errorf("waiting for the key to be put back: %w", err)
+	}
+	link, err := discover.Open(ctx, back.Device)
+	return link, back.Time, err
 }
 
 // openTape puts a tape in place of the key. A tape with a seed gives the
@@ -180,7 +203,19 @@ func (a *app) openTape(sel devices.Selector, s *session) error {
 	}
 	s.opts.HID, s.opts.NFC = tape.HIDConfig(), tape.NFCConfig()
 	s.link, err = playerLink(player, tape, sel.Value)
+	if !simulated(tape) {
+		s.replug = func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+			again, err := playerLink(player, tape, sel.Value)
+			return again, time.Now(), err
+		}
+	}
 	return err
+}
+
+// simulated reports whether a tape is of a simulator, which was not unplugged.
+func simulated(tape *transcript.Tape) bool {
+	backend := devices.Kind(tape.Header.Device["backend"])
+	return backend == devices.KindUDP || backend == devices.KindTCP
 }
 
 func playerLink(player *transcript.Player, tape *transcript.Tape, file string) (devices.Link, error) {
@@ -231,12 +266,18 @@ func (a *app) startRecording(s *session) error {
 		return err
 	}
 	s.rec = recorder
-	if s.link.Card != nil {
-		s.link.Card = recorder.Card(s.link.Card)
-	} else {
-		s.link.Reports = recorder.Reports(s.link.Reports)
-	}
+	s.link = recorded(recorder, s.link)
 	return nil
+}
+
+// recorded is the link with the recorder in it.
+func recorded(r *transcript.Recorder, l devices.Link) devices.Link {
+	if l.Card != nil {
+		l.Card = r.Card(l.Card)
+	} else {
+		l.Reports = r.Reports(l.Reports)
+	}
+	return l
 }
 
 func recordHeader(i devices.Info) transcript.Header {

@@ -12,8 +12,9 @@ import (
 )
 
 func (a *app) deviceCommand() *cobra.Command {
-	return group("device", "Find security keys and ask what they are",
-		a.deviceListCommand(), a.deviceWatchCommand(),
+	return group("device", "Find security keys, ask what they are, and reset them",
+		a.deviceListCommand(), a.deviceWatchCommand(), a.deviceIdentifyCommand(), a.deviceSelectCommand(),
+		a.devicePingCommand(), a.deviceResetCommand(),
 		&cobra.Command{
 			Use: "info", Short: "Show what a key says of itself (getInfo)", Args: cobra.NoArgs,
 			Example: "  touchstone device info\n  touchstone --device virtual device info\n  touchstone --json --device replay:tape.jsonl device info",

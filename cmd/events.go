@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -78,14 +79,43 @@ func (a *app) say(kind, text string) {
 	}
 }
 
+// errWriter is standard error for another program that works for this one. Where
+// it belongs to the events, what the program says becomes one of them.
+func (a *app) errWriter() *saidWriter { return &saidWriter{app: a} }
+
+// saidWriter passes on what another program says.
+type saidWriter struct {
+	app  *app
+	said bytes.Buffer
+}
+
+// maxSaid bounds what is kept of it for an event, in bytes.
+const maxSaid = 4096
+
+// Write passes p on, or keeps it.
+func (w *saidWriter) Write(p []byte) (int, error) {
+	if !w.app.linesOnly() {
+		return view.Clean(w.app.streams.Err).Write(p)
+	}
+	w.said.Write(p[:min(len(p), max(0, maxSaid-w.said.Len()))])
+	return len(p), nil
+}
+
+// flush tells what was kept.
+func (w *saidWriter) flush() {
+	if w.said.Len() > 0 {
+		w.app.note("%s", w.said.String())
+	}
+}
+
 // onEvent passes on what a key at work says: to the person, and to --events.
 func (a *app) onEvent() func(devices.Event) {
-	touch := term.NewTouch(a.streams)
+	a.touch = term.NewTouch(a.streams)
 	last := ""
 	return func(e devices.Event) {
 		a.events.write(view.KeyEvent(time.Now(), e))
 		if !a.linesOnly() {
-			touch.Keepalive(e.Status, e.Since)
+			a.touch.Keepalive(e.Status, e.Since)
 		}
 		if e.Status != last {
 			a.tell("key: %s after %.1f s", e.Status, e.Since.Seconds())

@@ -17,6 +17,8 @@ import (
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 )
 
+// ctrlC interrupts the program. The kernel may throw away what the program says
+// thereupon: it empties the terminal's output after it has sent the signal.
 const ctrlC = "\x03"
 
 // TestTerminalGates types the wrong word and then the right one in front of all
@@ -223,7 +225,7 @@ func TestTerminalInterruptedFingerprint(t *testing.T) {
 	p.waits("Sample 1: good. 3 good samples to go.")
 	p.waits("Touch your security key.")
 	p.types(ctrlC)
-	if exit, shown := p.leaves(); exit != 130 || !strings.Contains(shown, "interrupted") {
+	if exit, shown := p.leaves(); exit != 130 {
 		t.Errorf("exit status %d\n%s", exit, shown)
 	}
 	const cancelCurrentEnrollment = 3
@@ -248,7 +250,7 @@ func TestTerminalInterruptedGate(t *testing.T) {
 	p.types(keyPIN + "\n")
 	p.waits("Type example.com to go ahead: ")
 	p.types("example" + ctrlC)
-	if exit, shown := p.leaves(); exit != 130 || !strings.Contains(shown, "interrupted") {
+	if exit, shown := p.leaves(); exit != 130 {
 		t.Errorf("exit status %d\n%s", exit, shown)
 	}
 	const deleteCredential = 6

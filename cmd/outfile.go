@@ -17,23 +17,34 @@ import (
 // A nil one takes nothing.
 type outFile struct {
 	app  *app
+	flag string // that named it
 	name string
+	mode fs.FileMode
 	temp *os.File
 }
 
-// newFile prepares a file; name may be empty for none.
-func (a *app) newFile(name string) (*outFile, error) {
+// Modes of files. What only the owner may read is also in no error.
+const (
+	publicFile = fs.FileMode(0o644)
+	secretFile = fs.FileMode(0o600)
+)
+
+// newFile prepares the file of --out; name may be empty for none.
+func (a *app) newFile(name string) (*outFile, error) { return a.newFileFor("--out", name, publicFile) }
+
+// newFileFor prepares a file that another flag names.
+func (a *app) newFileFor(flag, name string, mode fs.FileMode) (*outFile, error) {
 	if name == "" {
 		return nil, nil
 	}
 	if i, err := os.Stat(name); err == nil && !i.Mode().IsRegular() {
-		return nil, fmt.Errorf("--out: %s is no ordinary file", name)
+		return nil, fmt.Errorf("%s: %s is no ordinary file", flag, name)
 	}
-	temp, err := os.OpenFile(fmt.Sprintf("%s.new-%d", name, os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	temp, err := os.OpenFile(fmt.Sprintf("%s.new-%d", name, os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return nil, fmt.Errorf("--out: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	return &outFile{app: a, name: name, temp: temp}, nil
+	return &outFile{app: a, flag: flag, name: name, mode: mode, temp: temp}, nil
 }
 
 // write stores v as JSON on the disk, under the final name.
@@ -41,14 +52,18 @@ func (o *outFile) write(v any) error {
 	if o == nil {
 		return nil
 	}
-	if err := o.store(func(w io.Writer) error { return view.WriteJSON(w, v) }); err != nil {
-		return errors.Join(err, dump(v))
+	err := o.store(func(w io.Writer) error { return view.WriteJSON(w, v) })
+	if err != nil && o.mode == publicFile {
+		err = errors.Join(err, dump(v))
 	}
-	return nil
+	return err
 }
 
-// writeBytes stores data as they are, under the final name.
+// writeBytes stores bytes as they are.
 func (o *outFile) writeBytes(data []byte) error {
+	if o == nil {
+		return nil
+	}
 	return o.store(func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
@@ -68,7 +83,7 @@ func (o *outFile) store(write func(io.Writer) error) error {
 		err = os.Rename(o.temp.Name(), o.name)
 	}
 	if err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return fmt.Errorf("%s: %w", o.flag, err)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) pinCommand() *cobra.Command {
-	return group("pin", "Show, set and change a key's PIN",
+	return group("pin", "Show, set, change and verify a key's PIN",
 		&cobra.Command{
 			Use: "status", Short: "Show whether a PIN is set and how many tries are left", Args: cobra.NoArgs,
 			Example: "  touchstone pin status\n  touchstone --json pin status",
@@ -32,6 +32,14 @@ func (a *app) pinCommand() *cobra.Command {
 				"standard input is the current PIN and the second line the new one.",
 			Example: "  touchstone pin change\n  printf '%s\\n%s\\n' \"$OLD\" \"$NEW\" | touchstone --pin-stdin pin change",
 			RunE:    func(c *cobra.Command, _ []string) error { return a.withKey(c.Context(), a.pinChange) },
+		},
+		&cobra.Command{
+			Use: "verify", Short: "Find out whether a PIN is right", Args: cobra.NoArgs,
+			Long: "Have the key verify its PIN, once, and say how many tries are left. A wrong PIN spends one; a right one\n" +
+				"gives all of them back. The token that the key gives for it authorises as little as there is, and is\n" +
+				"dropped. Nothing else changes.",
+			Example: "  touchstone pin verify\n  touchstone --pin-command 'pass show my-key' --json pin verify",
+			RunE:    func(c *cobra.Command, _ []string) error { return a.withKey(c.Context(), a.pinVerify) },
 		},
 	)
 }
@@ -118,8 +126,7 @@ func (a *app) pinChange(ctx context.Context, s *session) (view.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.warnTries(left)
-	current, err := a.secret(ctx, "Current PIN of "+keyName(s.Info)+": ")
+	current, err := a.askPIN(ctx, "Current PIN of "+keyName(s.Info)+": ", left)
 	if err != nil {
 		return nil, err
 	}

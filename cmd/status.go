@@ -7,12 +7,14 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/term"
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/u2f"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/ctaphid/simulator"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/discover"
 	"github.com/touchstone-fido/touchstone/devices/enroll"
 	"github.com/touchstone-fido/touchstone/devices/manage"
+	"github.com/touchstone-fido/touchstone/devices/reset"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
 	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
@@ -53,6 +55,7 @@ func exitStatus(ctx context.Context, err error) int {
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
+	var old u2f.Status
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
@@ -62,11 +65,11 @@ func exitStatus(ctx context.Context, err error) int {
 		return statusNoDevice
 	case errors.Is(err, errChecksFailed):
 		return statusChecks
-	case errors.Is(err, errNoWord), errors.Is(err, errOtherWord):
+	case errors.Is(err, errNoWord), errors.Is(err, errOtherWord), errors.Is(err, errFewTries), isOtherKey(err):
 		return statusGate
 	case errors.As(err, &refused) && refused.Cause != nil:
 		return statusFailed // it was the platform that cancelled
-	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw):
+	case errors.As(err, &refused), errors.As(err, &code), errors.As(err, &hid), errors.As(err, &sw), errors.As(err, &old):
 		return statusRefused
 	}
 	return statusFailed
@@ -78,6 +81,11 @@ var hints = []struct {
 	hint string
 }{
 	{errNoWord, "Run this on a terminal, or give --yes to go ahead without being asked."},
+	{errFewTries, "If you are sure of the PIN, give --yes. \"touchstone pin status\" shows how many tries are left."},
+	{reset.ErrU2FOnly, "Its key handles are kept by the sites: remove the key from the accounts there. Some makers have a tool for it."},
+	{reset.ErrLate, "Nothing was changed. Run this again, and put the key back when you are told to; a simulator has to be started anew just before."},
+	{reset.ErrShortTouch, "Nothing was changed. Run this again, and hold the key for at least five seconds, ten on some."},
+	{discover.ErrStopped, "\"touchstone doctor\" finds out why."},
 	{errNotForTerminal, "Send it to a file or a program: --out FILE, or a pipe. --json shows it in base64url."},
 	{manage.ErrUnprotected, "Set a PIN with \"touchstone pin set\": a key without one shows and changes these for nobody."},
 	{errKnownOpen, "Let nobody else read it: chmod 600 FILE."},
@@ -88,18 +96,24 @@ var hints = []struct {
 	{manage.ErrNoRoom, "\"touchstone blob list\" shows what takes the room, \"touchstone blob collect\" frees what no passkey opens."},
 	{ctap2.ErrUnsupported, "\"touchstone device info\" shows what the key has, \"touchstone policy show\" what of it can be changed."},
 	{enroll.ErrNoVerification, "Set a PIN with \"touchstone pin set\", or do not require user verification."},
-	{enroll.ErrNoPIN, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
-	{term.ErrNoTerminal, "Run this on a terminal, or give the PIN on standard input with --pin-stdin."},
+	{enroll.ErrNoPIN, noTerminalHint},
+	{term.ErrNoTerminal, noTerminalHint},
 	{enroll.ErrPINChange, "Change it with \"touchstone pin change\"."},
 	{ctap2.StatusPINAuthBlocked, "Unplug the key and insert it again (take a card off the reader), then try again. No PIN try was lost by this refusal."},
 	{ctap2.StatusPINBlocked, "Only a reset makes the key usable again. It deletes every passkey on the key."},
 	{ctap2.StatusPINInvalid, "The PIN is wrong. Nothing is tried again by itself."},
 	{ctap2.StatusPINNotSet, "Set a PIN with \"touchstone pin set\"."},
-	{ctap2.StatusNoCredentials, "There is no passkey for this relying party on the key."},
+	{ctap2.StatusNoCredentials, "There is no passkey for this relying party on the key, or only one that wants user verification."},
+	{ctap2.ErrNoOutput, "The passkey was made without: enrol it again, and ask for it then."},
+	{errNoBlob, "Write one with \"touchstone blob put\", or with verify --large-blob-write."},
+	{ctap2.StatusUPRequired, "The key has the passkey, and signs nothing without a touch."},
 	{ctap2.StatusCredentialExcluded, "The key already holds a passkey for this account."},
 	{ctap2.StatusKeyStoreFull, "The key has no room for another passkey."},
 	{ctap2.StatusOperationDenied, "The key was not touched in time, or the user said no."},
 	{ctap2.StatusUserActionTimeout, "The key was not touched in time."},
+	{u2f.StatusWrongData, "The registration is of another key, or for another AppID."},
+	{u2f.StatusConditions, "The key was not touched."},
+	{u2f.StatusNotAllowed, "The key has U2F switched off, as alwaysUv does."},
 	{ctaphid.CodeInvalidCommand, "The key does not know the command. One that speaks U2F only knows no CTAP2."},
 	{ctaphid.ErrBusy, "Another program is using the key."},
 	{simulator.ErrNotRunning, "Start the simulator, or name the address that it has: --device udp:HOST:PORT or tcp:HOST:PORT."},
@@ -113,6 +127,8 @@ var hints = []struct {
 	{nfc.SWNotFound, "What is on the reader is no FIDO key."},
 	{ctap2.ErrTimeout, "Touch the key when it blinks, or allow more time with --timeout."},
 }
+
+const noTerminalHint = "Run this on a terminal, or say with --pin-stdin, --pin-fd or --pin-command where the PIN comes from."
 
 func hint(err error) string {
 	var notOne *devices.NotOneError

@@ -123,6 +123,50 @@ func TestTerminalPIN(t *testing.T) {
 	}
 }
 
+// TestTerminalFewTries: a person who has few PIN tries left is asked whether to
+// spend another one. What is not a yes is a no.
+func TestTerminalFewTries(t *testing.T) {
+	device := "virtual:" + filepath.Join(t.TempDir(), "a.key")
+	if exit, _, errs := run(t, "24680\n", "--device", device, "--pin-stdin", "pin", "set"); exit != 0 {
+		t.Fatal(errs)
+	}
+	p := sit(t, "--device", device, "pin", "verify")
+	p.waits("PIN tries left: 8")
+	p.waits("PIN of software key: ")
+	p.types("24680\n")
+	if exit, shown := p.leaves(); exit != 0 || !strings.Contains(shown, "The PIN was verified. Tries left: 8") {
+		t.Errorf("pin verify: exit status %d\n%s", exit, shown)
+	}
+	for range 5 {
+		if exit, _, errs := run(t, "13579\n", "--device", device, "--pin-stdin", "pin", "verify"); exit != 4 {
+			t.Fatalf("exit status %d\n%s", exit, errs)
+		}
+	}
+	for _, answer := range []string{"", "n", "24680"} {
+		p = sit(t, "--device", device, "pin", "verify")
+		p.waits("3 PIN tries are left")
+		p.waits("Try a PIN all the same? [y/N] ")
+		p.types(answer + "\n")
+		if exit, shown := p.leaves(); exit != 6 || !strings.Contains(shown, "no PIN was tried") {
+			t.Errorf("answer %q: exit status %d\n%s", answer, exit, shown)
+		}
+	}
+	p = sit(t, "--device", device, "pin", "change")
+	p.waits("Try a PIN all the same? [y/N] ")
+	p.types("\x03")
+	if exit, shown := p.leaves(); exit != 130 {
+		t.Errorf("interrupted: exit status %d\n%s", exit, shown)
+	}
+	p = sit(t, "--device", device, "pin", "verify")
+	p.waits("Try a PIN all the same? [y/N] ")
+	p.types("y\n")
+	p.waits("PIN of software key: ")
+	p.types("24680\n")
+	if exit, shown := p.leaves(); exit != 0 || !strings.Contains(shown, "Tries left: 8") {
+		t.Errorf("yes: exit status %d\n%s", exit, shown)
+	}
+}
+
 // TestTerminalInterrupt presses Ctrl-C while a PIN is asked for and while a
 // touch is waited for: exit status 130, the terminal as it was, and the key
 // usable by the next command.

@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
@@ -29,12 +31,24 @@ func (a *app) openVirtual(sel devices.Selector, s *session) error {
 	if !sel.NFC {
 		device := ctaphid.NewDevice(key.Handler(), virtualDevice(key))
 		s.done = append(s.done, device.Close)
-		s.link = devices.Link{Info: info, Reports: key.reports(device)()}
+		plug := func() devices.Link { return devices.Link{Info: info, Reports: key.reports(device)()} }
+		s.link = plug()
+		s.replug = replugged(device.PowerCycle, plug)
 		return nil
 	}
 	info.Transport, info.ATR = devices.NFC, vpcd.DefaultATR()
-	s.link = devices.Link{Info: info, Card: virtualCard(key)}
+	plug := func() devices.Link { return devices.Link{Info: info, Card: virtualCard(key)} }
+	s.link = plug()
+	s.replug = replugged(key.PowerCycle, plug)
 	return nil
+}
+
+// replugged takes the power from a software key and gives it back.
+func replugged(powerCycle func(), plug func() devices.Link) func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+	return func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
+		powerCycle()
+		return plug(), time.Now(), nil
+	}
 }
 
 // softwareKey is a software key, with what is wrong with it.

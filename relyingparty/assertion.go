@@ -26,6 +26,7 @@ type Assertion struct {
 	Origin       string         `json:"origin"`
 	User         User           `json:"user"`
 	CredentialID webauthn.Bytes `json:"credentialId"`
+	Algorithm    string         `json:"algorithm,omitempty"` // registered name, such as ES256
 	SignCount    uint32         `json:"signCount"`
 	UserPresent  bool           `json:"userPresent"`
 	UserVerified bool           `json:"userVerified"`
@@ -37,6 +38,8 @@ type Assertion struct {
 	// Silent says that nobody was asked to be there. The rest was verified, and
 	// Verified is false: every relying party refuses such an assertion.
 	Silent bool `json:"silent,omitempty"`
+
+	Extensions *Told `json:"extensions,omitempty"` // what the key signed of them
 
 	// Gaps are what go-webauthn could not verify.
 	Gaps []Gap `json:"gaps,omitempty"`
@@ -83,6 +86,7 @@ func (p Party) Authenticate(c *Ceremony, stored []*Registration, r webauthn.Auth
 	}
 	a := p.assertion(c, find(stored, credential.ID), credential, flags)
 	a.SignCount, a.Gaps, a.Response = parsed.Response.AuthenticatorData.Counter, gaps, r
+	a.Extensions = told(r.Response.AuthenticatorData)
 	return a, nil
 }
 
@@ -131,7 +135,7 @@ func ownerOf(stored []*Registration, handle []byte) (lib.User, error) {
 func (p Party) assertion(c *Ceremony, r *Registration, credential *lib.Credential, flags authdata.Flags) *Assertion {
 	return &Assertion{
 		Schema: AssertionSchema, Verified: !c.Policy.Silent, Silent: c.Policy.Silent,
-		RPID: p.ID, Origin: p.Origin, User: r.User, CredentialID: credential.ID,
+		RPID: p.ID, Origin: p.Origin, User: r.User, CredentialID: credential.ID, Algorithm: r.Algorithm,
 		UserPresent:  flags.Has(authdata.FlagUP),
 		UserVerified: flags.Has(authdata.FlagUV),
 		CloneWarning: credential.Authenticator.CloneWarning,
@@ -165,6 +169,7 @@ func (a *Assertion) Check(r *Registration) error {
 		{"userPresent", a.UserPresent == told.UserPresent},
 		{"userVerified", a.UserVerified == told.UserVerified},
 		{"cloneWarning", a.CloneWarning == told.CloneWarning},
+		{"extensions", a.Extensions.same(told.Extensions)},
 	})
 }
 

@@ -55,6 +55,8 @@ type Registration struct {
 	// nobody signed.
 	EnterpriseAttestation bool `json:"enterpriseAttestation,omitempty"`
 
+	Extensions *Told `json:"extensions,omitempty"` // what the key signed of them
+
 	// Gaps are what go-webauthn could not verify.
 	Gaps []Gap `json:"gaps,omitempty"`
 
@@ -79,6 +81,10 @@ func (p Party) Register(c *Ceremony, user User, r webauthn.RegistrationResponse)
 	if err != nil {
 		return nil, refused("registration", err)
 	}
+	_, _, authData, err := webauthn.ParseAttestationObject(r.Response.AttestationObject)
+	if err != nil {
+		return nil, refused("registration", err)
+	}
 	return &Registration{
 		Schema: RegistrationSchema, Verified: true,
 		RPID: p.ID, RPName: p.Name, Origin: p.Origin, User: user,
@@ -86,7 +92,8 @@ func (p Party) Register(c *Ceremony, user User, r webauthn.RegistrationResponse)
 		SignCount: credential.Authenticator.SignCount, AAGUID: aaguid(credential).String(),
 		Transports:   r.Response.Transports,
 		UserVerified: credential.Flags.UserVerified, BackupEligible: credential.Flags.BackupEligible, BackupState: credential.Flags.BackupState,
-		AttestationFormat: credential.AttestationFormat, AttestationType: credential.AttestationType, Gaps: gaps,
+		AttestationFormat: credential.AttestationFormat, AttestationType: credential.AttestationType,
+		Extensions: told(authData), Gaps: gaps,
 		UserVerificationRequired: c.Policy.RequireUserVerification, Asked: c.Policy.Asked, Challenge: c.Challenge, Response: r,
 	}, nil
 }
@@ -152,6 +159,7 @@ func (r *Registration) Check() error {
 		{"userVerified", r.UserVerified == told.UserVerified},
 		{"backupEligible", r.BackupEligible == told.BackupEligible},
 		{"attestationFormat", r.AttestationFormat == told.AttestationFormat},
+		{"extensions", r.Extensions.same(told.Extensions)},
 	})
 }
 

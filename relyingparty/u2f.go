@@ -75,6 +75,19 @@ type U2FRegistration struct {
 	Certificate webauthn.Bytes `json:"certificate"` // of the attestation, X.509 in DER as it was sent
 	Signature   webauthn.Bytes `json:"signature"`   // of the attestation, in DER
 	ClientData  webauthn.Bytes `json:"clientData"`  // JSON with the challenge
+
+	// AttestationSubject is whom the certificate is for, "" where it cannot be
+	// read. Whether to believe the certificate is left open.
+	AttestationSubject string `json:"attestationSubject,omitempty"`
+}
+
+// subject is whom the certificate is for.
+func (r *U2FRegistration) subject() string {
+	c, err := (&u2f.Registration{Certificate: r.Certificate}).X509()
+	if err != nil {
+		return ""
+	}
+	return c.Subject.String()
 }
 
 // BeginU2F makes the client data for a U2F registration, for an AppID. Its hash
@@ -97,7 +110,7 @@ func (r *U2FRegistration) Parameters() (challenge, application []byte) {
 func (r *U2FRegistration) Finish(answer *u2f.Registration) error {
 	r.KeyHandle, r.PublicKey = answer.KeyHandle, answer.PublicKey
 	r.Certificate, r.Signature = answer.Certificate, answer.Signature
-	r.Verified = true
+	r.Verified, r.AttestationSubject = true, r.subject()
 	return r.Check()
 }
 
@@ -111,8 +124,10 @@ func (r *U2FRegistration) Check() error {
 	if err == nil {
 		err = checkClientData(r.ClientData, typeU2FRegister, r.AppID)
 	}
-	if err == nil && !r.Verified {
-		err = fmt.Errorf("%w: verified is not what was registered", ErrRecord)
+	if err == nil {
+		err = unchanged("registered", []member{
+			{"verified", r.Verified}, {"attestationSubject", r.AttestationSubject == r.subject()},
+		})
 	}
 	if err != nil {
 		return refused("U2F registration", err)

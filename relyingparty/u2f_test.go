@@ -64,6 +64,7 @@ func TestU2FRegistration(t *testing.T) {
 		"signature":   func(r *relyingparty.U2FRegistration) { flipInside(r.Signature, 1) },
 		"clientData":  func(r *relyingparty.U2FRegistration) { flip(r.ClientData, 50) },
 		"verified":    func(r *relyingparty.U2FRegistration) { r.Verified = false },
+		"subject":     func(r *relyingparty.U2FRegistration) { r.AttestationSubject = "CN=Another" },
 	} {
 		changed := read()
 		change(changed)

@@ -50,6 +50,7 @@ type options struct {
 // key is a software key in a USB port of the guest.
 type key struct {
 	t      *testing.T
+	device *usbip.Device
 	plug   *usbip.Attachment
 	serial string
 }
@@ -78,16 +79,14 @@ func plugIn(t *testing.T, o options) *key {
 		behind = wrapped{hid, o.wrap}
 	}
 	k := &key{t: t, serial: fmt.Sprintf("RIG%04d", serials.Add(1))}
-	device, err := usbip.NewDevice(behind, usbip.Config{
+	k.device, err = usbip.NewDevice(behind, usbip.Config{
 		VendorID: vendorID, ProductID: productID, Release: 0x0100, Keyboard: o.keyboard,
 		Manufacturer: maker, Product: product, Serial: k.serial,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.plug, err = usbip.Attach(device); err != nil {
-		t.Fatal(err)
-	}
+	k.insert()
 	t.Cleanup(func() {
 		k.pull()
 		hid.Close()
@@ -103,6 +102,16 @@ func onHID(key *virtual.Authenticator, first ctaphid.ChannelID) *ctaphid.Device 
 	return ctaphid.NewDevice(key.Handler(), ctaphid.DeviceConfig{
 		Version: model.HID.Version, Capabilities: &caps, FirstChannel: first, Timeout: limit,
 	})
+}
+
+// insert puts the key into a port, at first or after it was pulled out.
+func (k *key) insert() {
+	k.t.Helper()
+	plug, err := usbip.Attach(k.device)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.plug = plug
 }
 
 // pull pulls the key out and waits until the system has forgotten it.

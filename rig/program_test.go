@@ -20,14 +20,23 @@ type program struct {
 	out, err bytes.Buffer
 }
 
-// start starts a program of the guest. It is killed when it takes too long.
-func start(t *testing.T, stdin string, as *syscall.Credential, name string, args ...string) *program {
+// prepare is a program of the guest that has not begun. It is killed when it takes
+// too long.
+func prepare(t *testing.T, name string, args ...string) *program {
 	t.Helper()
 	guest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	p := &program{t: t, cmd: exec.CommandContext(ctx, "/bin/"+name, args...)}
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = strings.NewReader(stdin), &p.out, &p.err
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	return p
+}
+
+// start starts one.
+func start(t *testing.T, stdin string, as *syscall.Credential, name string, args ...string) *program {
+	t.Helper()
+	p := prepare(t, name, args...)
+	p.cmd.Stdin = strings.NewReader(stdin)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

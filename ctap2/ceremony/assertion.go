@@ -17,6 +17,11 @@ type Assertion struct {
 	// Requirement is as in [Creation].
 	Requirement webauthn.Requirement
 
+	// WriteError is why the large blob was not written into the array of CTAP
+	// 2.1, after [Assertion.Results]. A relying party is only told that it was
+	// not.
+	WriteError error
+
 	info    *ctap2.Info
 	inputs  webauthn.ExtensionInputs
 	allowed []ctap2.Descriptor
@@ -206,7 +211,8 @@ func (a *Assertion) largeBlob(ctx context.Context, client *ctap2.Client, token *
 	case in.Write != nil && a.sent.LargeBlob != nil:
 		results.Written = yes(out.LargeBlobWritten)
 	case in.Write != nil:
-		written := out.LargeBlobKey != nil && client.PutLargeBlob(ctx, token, out.LargeBlobKey, *in.Write) == nil
+		a.WriteError = a.write(ctx, client, token, out.LargeBlobKey)
+		written := a.WriteError == nil
 		results.Written = &written
 	case a.sent.LargeBlob != nil && out.LargeBlob != nil:
 		results.Blob = (*webauthn.Bytes)(&out.LargeBlob)
@@ -216,6 +222,14 @@ func (a *Assertion) largeBlob(ctx context.Context, client *ctap2.Client, token *
 		return results, err
 	}
 	return results, nil
+}
+
+// write puts the blob of a key into the array.
+func (a *Assertion) write(ctx context.Context, client *ctap2.Client, token *pinuv.Token, key []byte) error {
+	if key == nil {
+		return fmt.Errorf("largeBlobKey: %w", ctap2.ErrNoOutput)
+	}
+	return client.PutLargeBlob(ctx, token, key, *a.inputs.LargeBlob.Write)
 }
 
 // read looks for the blob of a key in the array.

@@ -61,6 +61,15 @@ func (e ExtensionInputs) Protection() (uint, error) {
 	return 0, fmt.Errorf("credentialProtectionPolicy: %w: %q", TypeError, e.ProtectionPolicy)
 }
 
+// ProtectionPolicy is the name of a level of credProtect, "" for one that there is
+// not (CTAP 2.3 §12.1).
+func ProtectionPolicy(level uint) string {
+	if level < 1 || level > uint(len(protectionPolicies)) {
+		return ""
+	}
+	return protectionPolicies[level-1]
+}
+
 // CheckCreate refuses extensions of getting assertions, and inputs that are not
 // for creation, with [NotSupportedError].
 func (e ExtensionInputs) CheckCreate() error {

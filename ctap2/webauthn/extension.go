@@ -175,6 +175,17 @@ type HMACOutputs struct {
 	Output2 Bytes `json:"output2,omitempty"`
 }
 
+// WithoutSecrets are the outputs without the results of prf and hmac-secret:
+// these are for the client's side, and a page that has no use for them on the
+// server does not send them there (WebAuthn L3 §10.1.4).
+func (o ExtensionOutputs) WithoutSecrets() ExtensionOutputs {
+	if o.PRF != nil {
+		o.PRF = &PRFOutputs{Enabled: o.PRF.Enabled}
+	}
+	o.HMACGetSecret = nil
+	return o
+}
+
 // Results are the outputs as the responses have them, for their
 // ClientExtensionResults.
 func (o ExtensionOutputs) Results() map[string]any {

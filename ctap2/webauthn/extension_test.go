@@ -227,3 +227,20 @@ func TestCheckAppID(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutSecrets: what goes to a relying party has no results of prf, and
+// everything else.
+func TestWithoutSecrets(t *testing.T) {
+	yes, values := true, &webauthn.PRFValues{First: []byte("secret")}
+	all := webauthn.ExtensionOutputs{
+		CredBlob: &yes, PRF: &webauthn.PRFOutputs{Enabled: &yes, Results: values},
+		HMACGetSecret: &webauthn.HMACOutputs{Output1: []byte("secret")},
+	}
+	want := webauthn.ExtensionOutputs{CredBlob: &yes, PRF: &webauthn.PRFOutputs{Enabled: &yes}}
+	if got := all.WithoutSecrets(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if all.PRF.Results != values {
+		t.Error("the outputs themselves were changed")
+	}
+}

@@ -30,47 +30,89 @@ var (
 
 // flow is one ceremony on one key.
 type flow struct {
-	key        *devices.Conn
-	info       *ctap2.Info
-	ask        Ask
-	rpID       string
-	permission ctap2.Permission
-	verified   string
+	key      *devices.Conn
+	info     *ctap2.Info
+	ask      Ask
+	verified string
 }
 
-// authorization is how one request takes user verification, and how it is sent.
-type authorization struct {
-	token  func(*pinuv.Token)
-	option func()
-	send   func() error
+// attempt is one request: what it is for, what it still needs to know of the
+// key, how it takes user verification, and how it is sent. A request that is
+// sent again is a new attempt.
+type attempt struct {
+	round
+	request interface {
+		Authorize(*pinuv.Token)
+		VerifyUser()
+	}
+	send func(context.Context, *pinuv.Token) error
+}
+
+// round is a [*ceremony.Creation] or a [*ceremony.Assertion].
+type round interface {
+	Purpose() ceremony.Purpose
+	Prepare(context.Context, *ctap2.Client, *pinuv.Token) error
+	Close()
 }
 
 // run verifies the user as far as that is needed and sends the request. A key
 // that asks for verification all the same gets it once.
-func (f *flow) run(ctx context.Context, want Requirement, storing bool, a authorization) error {
-	d := ceremony.Decide(f.info, ceremony.Purpose{
-		Permissions: f.permission, RPID: f.rpID, Requirement: want, Discoverable: storing,
-	})
-	if !d.Verify {
-		err := a.send()
-		if !errors.Is(err, ctap2.StatusPUATRequired) || d.Method == ceremony.None && !errors.Is(d.Reason, ceremony.ErrPINChange) {
-			return err
-		}
+func (f *flow) run(ctx context.Context, begin func() (attempt, error)) error {
+	a, err := begin()
+	if err != nil {
+		return err
 	}
-	return f.authorized(ctx, d, a)
+	d := ceremony.Decide(f.info, a.Purpose())
+	if d.Verify {
+		return f.authorized(ctx, d, a, begin)
+	}
+	err = f.try(ctx, a, nil)
+	if !errors.Is(err, ctap2.StatusPUATRequired) || d.Method == ceremony.None && !errors.Is(d.Reason, ceremony.ErrPINChange) {
+		return err
+	}
+	if a, err = begin(); err != nil {
+		return err
+	}
+	return f.authorized(ctx, d, a, begin)
 }
 
-func (f *flow) authorized(ctx context.Context, d ceremony.Decision, a authorization) error {
+// authorized sends the request with the user verified. Where the key was to do
+// that by itself and does not know the user, the PIN will do if it may.
+func (f *flow) authorized(ctx context.Context, d ceremony.Decision, a attempt, begin func() (attempt, error)) error {
 	switch d.Method {
 	case ceremony.None:
+		a.Close()
 		return impossible(d.Reason)
 	case ceremony.UVOption:
-		a.option()
+		a.request.VerifyUser()
 		f.verified = "uv"
-		return a.send()
+		err := f.try(ctx, a, nil)
+		if d.Fallback == ceremony.None || !unknownUser(err) {
+			return err
+		}
+		if a, err = begin(); err != nil {
+			return err
+		}
+		d.Method, d.Fallback = d.Fallback, ceremony.None
 	}
+	return f.withToken(ctx, d, a)
+}
+
+// unknownUser reports whether a key that was to verify its user by itself says
+// that it did not know the user.
+func unknownUser(err error) bool {
+	for _, s := range []ctap2.Status{ctap2.StatusPUATRequired, ctap2.StatusUVBlocked, ctap2.StatusUVInvalid} {
+		if errors.Is(err, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *flow) withToken(ctx context.Context, d ceremony.Decision, a attempt) error {
 	token, method, err := d.Token(ctx, f.key.Client, f.info, f.pin)
 	if err != nil {
+		a.Close()
 		return err
 	}
 	defer token.Wipe()
@@ -78,8 +120,17 @@ func (f *flow) authorized(ctx context.Context, d ceremony.Decision, a authorizat
 	if method.ByPIN() {
 		f.verified = "pin"
 	}
-	a.token(token)
-	return a.send()
+	a.request.Authorize(token)
+	return f.try(ctx, a, token)
+}
+
+// try completes a request and sends it.
+func (f *flow) try(ctx context.Context, a attempt, token *pinuv.Token) error {
+	defer a.Close()
+	if err := a.Prepare(ctx, f.key.Client, token); err != nil {
+		return err
+	}
+	return a.send(ctx, token)
 }
 
 // Authorize gets a token for managing a key, such as for its passkeys, its

@@ -181,6 +181,27 @@ func TestTouchCountsOnATerminal(t *testing.T) {
 	}
 }
 
+// TestTouchCountsDown: a prompt of its own, with what is left of the time.
+func TestTouchCountsDown(t *testing.T) {
+	s, _, stderr := term.Test("")
+	touch := term.NewTouch(s.Live())
+	touch.Ask("Hold it.", 9500*time.Millisecond)
+	for _, since := range []time.Duration{100 * time.Millisecond, 600 * time.Millisecond, 9 * time.Second, 12 * time.Second} {
+		touch.Keepalive("up-needed", since)
+	}
+	touch.Keepalive("done", 13*time.Second)
+	if got, want := stderr.String(), "\rHold it. 10 s left"+"\rHold it. 9 s left "+"\rHold it. 1 s left"+"\rHold it. 0 s left\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s, _, stderr = term.Test("")
+	touch = term.NewTouch(s)
+	touch.Ask("Hold it.", 9*time.Second)
+	touch.Keepalive("up-needed", time.Second)
+	if got := stderr.String(); got != "Hold it.\n" {
+		t.Errorf("in a pipe: %q", got)
+	}
+}
+
 // FuzzReadLine reads any standard input to its end: lines or an error.
 func FuzzReadLine(f *testing.F) {
 	f.Add("1234\n5678")

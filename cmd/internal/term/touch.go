@@ -28,13 +28,24 @@ type Touch struct {
 	w    io.Writer
 	live bool
 
+	text  string        // of the prompt
+	limit time.Duration // from which to count down, 0 to count up
+
 	waiting bool // for a touch
 	last    time.Duration
 	shown   int // characters of the line that is being counted on, 0 for none
 }
 
 // NewTouch returns a prompt on a command's stderr.
-func NewTouch(s *Streams) *Touch { return &Touch{w: s.Err, live: s.live} }
+func NewTouch(s *Streams) *Touch { return &Touch{w: s.Err, live: s.live, text: touchText} }
+
+// Ask has the prompt say something else from now on, and on a terminal count
+// down from a limit; 0 lets it count up.
+func (t *Touch) Ask(text string, limit time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text, t.limit = text, limit
+}
 
 // Keepalive takes a status of the key, "processing", "up-needed" or any other
 // for the end of the request, and the time since the request. A time that does
@@ -51,7 +62,7 @@ func (t *Touch) Keepalive(status string, since time.Duration) {
 	case t.live:
 		t.count(status, since)
 	case needed && !t.waiting:
-		fmt.Fprintln(t.w, touchText)
+		fmt.Fprintln(t.w, t.text)
 	}
 	t.waiting = needed
 }
@@ -61,7 +72,7 @@ func (t *Touch) count(status string, since time.Duration) {
 	text := ""
 	switch {
 	case status == upNeeded:
-		text = touchText
+		text = t.text
 	case status == processing && (t.shown > 0 || since >= workIsSlow):
 		text = workText
 	}
@@ -69,7 +80,9 @@ func (t *Touch) count(status string, since time.Duration) {
 		t.finish()
 		return
 	}
-	if seconds := int(since / time.Second); seconds > 0 {
+	if status == upNeeded && t.limit > 0 {
+		text += fmt.Sprintf(" %d s left", (max(0, t.limit-since)+time.Second-1)/time.Second)
+	} else if seconds := int(since / time.Second); seconds > 0 {
 		text += fmt.Sprintf(" %d s", seconds)
 	}
 	fmt.Fprintf(t.w, "\r%s%s", text, strings.Repeat(" ", max(0, t.shown-len(text))))

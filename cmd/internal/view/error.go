@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/u2f"
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/nfc"
 )
@@ -58,6 +59,7 @@ func statusOf(err error) *status {
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
+	var old u2f.Status
 	switch {
 	case errors.As(err, &code):
 		return &status{Name: code.Name(), Code: fmt.Sprintf("0x%02x", byte(code))}
@@ -65,6 +67,8 @@ func statusOf(err error) *status {
 		return &status{Name: hid.Name(), Code: fmt.Sprintf("0x%02x", byte(hid))}
 	case errors.As(err, &sw):
 		return &status{Name: "SW", Code: fmt.Sprintf("0x%04x", uint16(sw))}
+	case errors.As(err, &old):
+		return &status{Name: "SW", Code: fmt.Sprintf("0x%04x", uint16(old))}
 	}
 	return nil
 }

@@ -73,25 +73,32 @@ type PINAction string
 const (
 	PINWasSet     PINAction = "set"
 	PINWasChanged PINAction = "changed"
+	PINVerified   PINAction = "verified"
 )
 
-// PINChanged tells that a PIN was set or changed.
+// PINChanged tells that a PIN was set, changed or verified.
 type PINChanged struct {
 	Device devices.Info
 	Action PINAction
+	Left   *uint // tries left after it was verified, else nil
 }
 
 // Envelope is touchstone/pin/1.
 func (p PINChanged) Envelope() any {
 	return struct {
-		Schema string    `json:"schema"`
-		Device Device    `json:"device"`
-		Action PINAction `json:"action"`
-	}{"touchstone/pin/1", NewDevice(p.Device), p.Action}
+		Schema  string    `json:"schema"`
+		Device  Device    `json:"device"`
+		Action  PINAction `json:"action"`
+		Retries *uint     `json:"retries,omitempty"`
+	}{"touchstone/pin/1", NewDevice(p.Device), p.Action, p.Left}
 }
 
 // Text writes one line.
 func (p PINChanged) Text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "The PIN was %s.\n", p.Action)
+	text := fmt.Sprintf("The PIN was %s.", p.Action)
+	if p.Left != nil {
+		text += fmt.Sprintf(" Tries left: %d", *p.Left)
+	}
+	_, err := fmt.Fprintln(w, text)
 	return err
 }

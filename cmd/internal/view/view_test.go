@@ -104,10 +104,26 @@ func everything(t *testing.T) *ctap2.Info {
 	1820 6161`)
 }
 
+// extended completes an assertion.
+func extended(user relyingparty.User, a relyingparty.Assertion) *relyingparty.Assertion {
+	id := webauthn.Bytes(strings.Repeat("k", 32))
+	byAppID := true
+	a.Schema, a.RPID, a.Origin, a.User, a.CredentialID = relyingparty.AssertionSchema, "example.com", "https://example.com", user, id
+	a.Algorithm, a.SignCount, a.Challenge = "ML-DSA-44", 8, id
+	a.Asked = &relyingparty.Asked{Extensions: []string{"appid", "largeBlob"}, AppID: "https://example.com", LargeBlobWrite: true}
+	a.Response = webauthn.NewAuthenticationResponse(id, []byte("{}"), id, id, user.ID)
+	a.Response.ClientExtensionResults = webauthn.ExtensionOutputs{AppID: &byAppID, LargeBlob: &webauthn.LargeBlobOutputs{Written: &byAppID}}.Results()
+	return &a
+}
+
 func results(t *testing.T) map[string]view.Result {
 	bytes32 := webauthn.Bytes(strings.Repeat("k", 32))
 	user := relyingparty.User{ID: webauthn.Bytes("handle"), Name: "alice", DisplayName: "Alice <3"}
-	two := uint(2)
+	two, yes, no, blob := uint(2), true, false, webauthn.Bytes("a blob")
+	created := webauthn.ExtensionOutputs{
+		CredBlob: &no, CredProps: &webauthn.CredProps{RK: &yes}, PRF: &webauthn.PRFOutputs{Enabled: &yes},
+		LargeBlob: &webauthn.LargeBlobOutputs{Supported: &no},
+	}
 	pins := info(t, "a2 01 81 684649444f5f325f30 04 a2 627576 f4 69636c69656e7450696e f5")
 	all := map[string]view.Result{
 		"device-list": view.DeviceList{Listing: devices.Listing{
@@ -141,8 +157,9 @@ func results(t *testing.T) map[string]view.Result {
 			{ID: "mc-no-touch", Area: "makeCredential", Text: "makes a credential without a touch", Rule: "§6.1.2 step 14", Seen: "a key"},
 			{ID: "nfc-answer-cut", Area: "NFC", Text: "leaves out the last byte of an answer", Rule: "§11.3.5.2"},
 		}},
-		"serving": view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
-		"pin":     view.PINChanged{Device: virtual, Action: view.PINWasSet},
+		"serving":      view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
+		"pin-verified": view.PINChanged{Device: virtual, Action: view.PINVerified, Left: &two},
+		"pin":          view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
 			Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", RPName: "Example", Origin: "https://example.com",
 			User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ES256", SignCount: 7, AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
@@ -153,6 +170,41 @@ func results(t *testing.T) map[string]view.Result {
 			Schema: relyingparty.AssertionSchema, Verified: true, RPID: "example.com", Origin: "https://example.com", User: user,
 			CredentialID: bytes32, SignCount: 8, UserPresent: true, Challenge: bytes32,
 			Response: webauthn.NewAuthenticationResponse(bytes32, []byte("{}"), bytes32, bytes32, user.ID),
+		}},
+		"registration-extended": view.Registration{
+			Registration: &relyingparty.Registration{
+				Schema: relyingparty.RegistrationSchema, Verified: true, RPID: "example.com", Origin: "https://example.com",
+				User: user, CredentialID: bytes32, PublicKey: bytes32, Algorithm: "ML-DSA-44", AAGUID: "00010203-0405-0607-0809-0a0b0c0d0e0f",
+				Transports: []string{"usb"}, AttestationFormat: "packed", AttestationType: "basic_surrogate", EnterpriseAttestation: true,
+				Gaps: []relyingparty.Gap{relyingparty.GapAttestation}, Challenge: bytes32,
+				Extensions: &relyingparty.Told{
+					ProtectionPolicy: "userVerificationRequired", HMACSecret: &yes, CredBlob: &no, MinPINLength: &two, PINComplexityPolicy: &yes,
+					UVM: [][]uint64{{2, 4, 2}, {0x800, 1, 1}},
+				},
+				Asked:    &relyingparty.Asked{Extensions: []string{"credBlob", "prf"}, CredBlob: true, LargeBlobSupport: "preferred"},
+				Response: webauthn.RegistrationResponse{ID: bytes32, RawID: bytes32, Type: "public-key", ClientExtensionResults: created.Results()},
+			},
+			PRF: &webauthn.PRFValues{First: bytes32, Second: bytes32},
+		},
+		"assertion-extended": view.Assertion{
+			Assertion: extended(user, relyingparty.Assertion{
+				Verified: true, UserPresent: true, Gaps: []relyingparty.Gap{relyingparty.GapSignature},
+				Extensions: &relyingparty.Told{GetCredBlob: &blob, ThirdPartyPayment: &no, UVM: [][]uint64{{2, 4, 2}}},
+			}),
+			PRF:  &webauthn.PRFValues{First: bytes32},
+			Blob: &view.BlobFile{File: "blob.bin", Size: 31},
+		},
+		"assertion-silent": view.Assertion{Assertion: extended(user, relyingparty.Assertion{Silent: true})},
+		"prf":              view.PRF{RPID: "example.com", CredentialID: bytes32, Values: webauthn.PRFValues{First: bytes32, Second: bytes32}},
+		"u2f-version":      view.U2FVersion{Device: usb, Version: "U2F_V2"},
+		"u2f-check":        view.U2FCheck{Device: usb, AppID: "https://example.com", KeyHandle: bytes32},
+		"u2f-registration": view.U2FRegistration{U2FRegistration: &relyingparty.U2FRegistration{
+			Schema: relyingparty.U2FRegistrationSchema, Verified: true, AppID: "https://example.com", User: "alice",
+			KeyHandle: bytes32, PublicKey: bytes32, Certificate: bytes32, Signature: bytes32, ClientData: bytes32, AttestationSubject: "CN=Key\n7",
+		}},
+		"u2f-authentication": view.U2FAuthentication{U2FAuthentication: &relyingparty.U2FAuthentication{
+			Schema: relyingparty.U2FAuthenticationSchema, Verified: true, AppID: "https://example.com", User: "alice",
+			KeyHandle: bytes32, UserPresent: true, Counter: 7, Signature: bytes32, ClientData: bytes32,
 		}},
 		"transcript-check": view.TapeCheck{Summary: transcript.Summary{
 			Tape: "tape.jsonl", Header: transcript.Header{Version: 1, Transport: transcript.HID, Seed: []byte{1}}, Ending: transcript.EndCut,
@@ -363,7 +415,11 @@ func TestNoGoldenIsLeftOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{"device-list-notes": true, "device-list-asked-notes": true, "device-events": true, "events": true, "error": true, "error-plain": true, "error-vendor": true, "error-hid": true, "error-card": true, "transcript-show": true, "losses": true, "samples": true, "event-sample": true}
+	known["reset-losses"] = true
 	for name := range results(t) {
+		known[name] = true
+	}
+	for name := range verbs() {
 		known[name] = true
 	}
 	for _, f := range files {
