@@ -74,6 +74,25 @@ func TestBase64Run(t *testing.T) {
 	}
 }
 
+func TestStatusWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"SW=9000":                       "9000 true",
+		" SW=6A82 and more":             "6a82 true",
+		"SW=" + shiftedWord(0x6a, 0x82): "6a82 true",
+		"SW=" + shiftedWord(0x61, 0x10): "6110 true",
+		"SW=900":                        " true",
+		"SW=":                           " true",
+		"SW=00000":                      " true", // nothing shifted begins with zeros
+		"SW=0000000000000000":           " true",
+		"no word":                       " false",
+	} {
+		sw, announced := statusWord([]byte(text))
+		if got := fmt.Sprintf("%x %v", sw, announced); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestMarkAt(t *testing.T) {
 	for line, want := range map[string]string{
 		"DEBUG:fido2.hid:SEND: 0102": "SEND: |0102",
