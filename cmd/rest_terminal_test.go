@@ -99,6 +99,7 @@ func TestTerminalShows(t *testing.T) {
 		{[]string{"transcript", "import", capture, "--out", filepath.Join(dir, "again.jsonl")}, "0 malformed"},
 		{[]string{"virtual", "profiles"}, "yubikey-4"},
 		{[]string{"virtual", "faults"}, "reset-keeps-pin"},
+		{[]string{"--device", "virtual:" + filepath.Join(dir, "rooted.key"), "virtual", "root"}, "BEGIN CERTIFICATE"},
 		{[]string{"man", filepath.Join(dir, "man1")}, "touchstone-device-reset.1"},
 		{[]string{"completion", "bash"}, "__start_touchstone"},
 		{[]string{"completion", "zsh"}, "#compdef touchstone"},

@@ -2,6 +2,8 @@ package view_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -157,6 +159,9 @@ func results(t *testing.T) map[string]view.Result {
 		"virtual-faults": view.Faults{List: []software.Fault{
 			{ID: "mc-no-touch", Area: "makeCredential", Text: "makes a credential without a touch", Rule: "§6.1.2 step 14", Seen: "a key"},
 			{ID: "nfc-answer-cut", Area: "NFC", Text: "leaves out the last byte of an answer", Rule: "§11.3.5.2"},
+		}},
+		"virtual-root": view.AttestationRoot{Certificate: &x509.Certificate{
+			Subject: pkix.Name{CommonName: "A root"}, Raw: []byte("not read here"),
 		}},
 		"serving": view.Serving{Keys: []view.ServedPlace{{Name: "udp", Kind: "udp", Address: "127.0.0.1:8111"}}},
 		"serving-several": view.Serving{Control: "127.0.0.1:8110", Keys: []view.ServedPlace{
