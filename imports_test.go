@@ -68,6 +68,7 @@ var rules = map[string][]string{
 
 	"devices/transcript":         append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/transcript/capture": append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
+	"devices/transcript/redact":  append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
 }
 
 // TestImports reads every Go file, whatever its build tags, and holds it to the
