@@ -37,6 +37,7 @@ var rules = map[string][]string{
 	"ctaphid/simulator":         {"ctaphid"},
 	"ctaphid/usbhid":            {"ctaphid", "ctaphid/internal/sysfs"},
 	"ctaphid/usbip":             {"ctaphid"},
+	"ctaphid/uhid":              {"ctaphid"},
 	"nfc":                       {},
 	"nfc/pcsc":                  {"nfc"},
 	"nfc/vpcd":                  {"nfc"},
@@ -52,6 +53,7 @@ var rules = map[string][]string{
 	"devices/virtual":           append([]string{"ctap2"}, leaves...),
 	"devices/virtual/statefile": {"devices/virtual"},
 	"devices/virtual/faulty":    {"devices/virtual", "ctaphid", "nfc"},
+	"devices/virtual/control":   {"devices/virtual", "devices/virtual/faulty"},
 	"devices/virtual/profiles":  append([]string{"devices/virtual", "ctap2"}, leaves...),
 	"devices/enroll":            append([]string{"ctap2", "ctap2/ceremony", "ctap2/webauthn", "devices"}, leaves...),
 	"devices/reset":             append([]string{"ctap2", "devices"}, leaves...),
@@ -59,7 +61,7 @@ var rules = map[string][]string{
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/reset", "devices/transcript", "devices/transcript/capture", "devices/virtual", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/reset", "devices/transcript", "devices/transcript/capture", "devices/transcript/redact", "devices/transcript/diff", "devices/transcript/explain", "devices/virtual", "devices/virtual/control", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
 	"rig/browser":               {},
 	"rig/guestinit":             {},
@@ -69,6 +71,8 @@ var rules = map[string][]string{
 	"devices/transcript":         append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/transcript/capture": append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
 	"devices/transcript/redact":  append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
+	"devices/transcript/diff":    {"devices/transcript", "devices/transcript/explain"},
+	"devices/transcript/explain": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 }
 
 // TestImports reads every Go file, whatever its build tags, and holds it to the

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"os"
 	"strconv"
 	"time"
@@ -199,7 +198,7 @@ func (a *app) openTape(sel devices.Selector, s *session) error {
 	}
 	s.tape = tape
 	if tape.Header.Seed != nil {
-		s.rand = seeded(tape.Header.Seed)
+		s.rand = transcript.Randomness(tape.Header.Seed)
 	}
 	s.opts.HID, s.opts.NFC = tape.HIDConfig(), tape.NFCConfig()
 	s.link, err = playerLink(player, tape, sel.Value)
@@ -249,11 +248,11 @@ func (a *app) startRecording(s *session) error {
 	}
 	header := recordHeader(s.link.Info)
 	if a.recordSeed {
-		header.Seed = make([]byte, seedSize)
+		header.Seed = make([]byte, transcript.SeedSize)
 		if _, err := io.ReadFull(rand.Reader, header.Seed); err != nil {
 			return err
 		}
-		s.rand = seeded(header.Seed)
+		s.rand = transcript.Randomness(header.Seed)
 	}
 	file, err := os.OpenFile(a.record, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -308,17 +307,6 @@ func readerName(i devices.Info) string {
 		return i.Path
 	}
 	return ""
-}
-
-// seedSize is the size of a seed in bytes.
-const seedSize = 32
-
-// seeded is the randomness that grows from a seed: ChaCha8, which math/rand/v2
-// promises not to change. It is as good as the seed is secret.
-func seeded(seed []byte) io.Reader {
-	var s [seedSize]byte
-	copy(s[:], seed)
-	return mathrand.NewChaCha8(s)
 }
 
 // hex16 reads four hex digits; anything else is 0, unknown.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ const (
 // serve puts a software key into the virtual reader, as "virtual serve vpcd"
 // does, until the test ends, and waits until PC/SC sees the card.
 // scripts/with-pcscd runs the daemon.
-func serve(t *testing.T, selector string) {
+func serve(t testing.TB, selector string) {
 	t.Helper()
 	if os.Getenv("TOUCHSTONE_PCSCD") == "" {
 		t.Skip("SKIPPED: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
@@ -53,7 +54,7 @@ func serve(t *testing.T, selector string) {
 
 // awaitEmpty returns when pcscd has seen that the card is gone, for which it
 // looks every 0.4 seconds, so that the next test does not meet this one's card.
-func awaitEmpty(t *testing.T) {
+func awaitEmpty(t testing.TB) {
 	t.Helper()
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		readers, err := pcsc.List(context.Background())
@@ -272,10 +273,95 @@ func TestPCSCPythonFIDO2(t *testing.T) {
 	}
 }
 
-// TestPCSCYkman has ykman report a factory-new key.
+// TestPCSCPythonFIDO2Manage has python3-fido2 manage a key with each PIN/UV auth
+// protocol: PINs, credentials, large blobs, configuration, fingerprints, reset.
+func TestPCSCPythonFIDO2Manage(t *testing.T) {
+	type bio struct{ Kind, Samples, Announced, Retries int }
+	type managed struct {
+		Protocol      int
+		Bio           *bio
+		PINAfterReset bool
+		MinPINLength  int
+	}
+	for _, protocol := range []int{1, 2} {
+		t.Run(fmt.Sprint("protocol ", protocol), func(t *testing.T) {
+			serve(t, "virtual:touchstone-fingerprint?finger=1")
+			out := program(t, "/usr/bin/python3", "testdata/python_fido2_manage.py", slot, "24680", fmt.Sprint(protocol), "finger")
+			var got managed
+			if err := json.Unmarshal([]byte(out), &got); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			want := managed{Protocol: protocol, Bio: &bio{Kind: 1, Samples: 4, Announced: 4, Retries: 5}, MinPINLength: 4}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s", out)
+			}
+		})
+	}
+}
+
+// TestPCSCYkman has ykman report a factory-new key, set and change its PIN, list
+// and delete credentials that touchstone made, and reset it.
 func TestPCSCYkman(t *testing.T) {
 	serve(t, "virtual")
-	if out := program(t, "/usr/bin/ykman", "-r", slot, "fido", "info"); !strings.Contains(out, "PIN is not set") {
-		t.Errorf("ykman says %q", out)
+	ykman := func(args ...string) string {
+		t.Helper()
+		return program(t, "/usr/bin/ykman", append([]string{"-r", slot, "fido"}, args...)...)
+	}
+	said := func(want string, args ...string) {
+		t.Helper()
+		if out := ykman(args...); !strings.Contains(out, want) {
+			t.Errorf("ykman fido %s says %q", strings.Join(args, " "), out)
+		}
+	}
+	said("PIN is not set", "info")
+	ykman("access", "change-pin", "--new-pin", "24680")
+	ykman("access", "change-pin", "--pin", "24680", "--new-pin", "135790")
+	said("PIN verified", "access", "verify-pin", "--pin", "135790")
+	for user, site := range map[string]string{"alice": "example.com", "bob": "example.org"} {
+		exit, out, errs := run(t, "135790\n", "--device", "nfc:"+slot, "--json", "--pin-stdin", "enroll", "--rp", site, "--user", user, "--discoverable", "required")
+		wantVerified(t, exit, out, errs)
+	}
+	passkeys := func() []string {
+		t.Helper()
+		var all []string
+		for line := range strings.Lines(ykman("credentials", "list", "--pin", "135790")) {
+			words := strings.Fields(line) // RP ID, user handle, user name
+			all = append(all, words[0]+" "+words[len(words)-1])
+		}
+		slices.Sort(all)
+		return all
+	}
+	if got := passkeys(); !slices.Equal(got, []string{"example.com alice", "example.org bob"}) {
+		t.Errorf("ykman lists %q", got)
+	}
+	ykman("credentials", "delete", "--pin", "135790", "--force", "example.org")
+	if got := passkeys(); !slices.Equal(got, []string{"example.com alice"}) {
+		t.Errorf("ykman lists %q", got)
+	}
+	said("PIN is set, with 8 attempt(s) remaining", "info")
+	ykman("reset", "--force")
+	said("PIN is not set", "info")
+}
+
+// BenchmarkPCSCInfo has the program and ykman tell about the same card.
+func BenchmarkPCSCInfo(b *testing.B) {
+	serve(b, "virtual")
+	for _, args := range [][]string{
+		{os.Args[0], "--device", "nfc:" + slot, "device", "info"},
+		{"/usr/bin/ykman", "-r", slot, "fido", "info"},
+	} {
+		name := "touchstone"
+		if args[0] != os.Args[0] {
+			name = "ykman"
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c := exec.Command(args[0], args[1:]...)
+				c.Env = append(os.Environ(), beMain+"=1")
+				if out, err := c.CombinedOutput(); err != nil {
+					b.Fatalf("%v\n%s", err, out)
+				}
+			}
+		})
 	}
 }

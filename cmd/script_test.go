@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 //	serve NAME ARGS...           starts touchstone --json ARGS, which serves a key;
 //	                             $NAME is then its address, NAME.json its envelope
 //	                             and NAME.err its stderr
-//	halt NAME SIGNAL             sends it interrupt or terminate and wants exit status 0
+//	halt NAME SIGNAL [STATUS]    sends it interrupt, terminate or nothing and wants exit
+//	                             status 0 or that one
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,9 +82,17 @@ func startServing(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func stopServing(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"interrupt": os.Interrupt, "terminate": syscall.SIGTERM}
-	if neg || len(args) != 2 || signals[args[1]] == nil {
-		ts.Fatalf("usage: halt NAME interrupt|terminate")
+	signals := map[string]os.Signal{"interrupt": os.Interrupt, "terminate": syscall.SIGTERM, "nothing": nil}
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: halt NAME interrupt|terminate|nothing [STATUS]")
+	}
+	want := "0"
+	if len(args) == 3 {
+		want = args[2]
+	}
+	signal, ok := signals[args[1]]
+	if !ok {
+		ts.Fatalf("there is no signal %s", args[1])
 	}
 	c := ts.Value(served{}).(map[string]*exec.Cmd)[args[0]]
 	if c == nil {
@@ -91,9 +100,12 @@ func stopServing(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	late := time.AfterFunc(startLimit, func() { _ = c.Process.Kill() })
 	defer late.Stop()
-	ts.Check(c.Process.Signal(signals[args[1]]))
-	if err := c.Wait(); err != nil {
-		ts.Fatalf("told to %s, it ends with %v\n%s", args[1], err, ts.ReadFile(args[0]+".err"))
+	if signal != nil {
+		ts.Check(c.Process.Signal(signal))
+	}
+	err := c.Wait()
+	if got := strconv.Itoa(c.ProcessState.ExitCode()); got != want {
+		ts.Fatalf("told %s, it ends with %v\n%s", args[1], err, ts.ReadFile(args[0]+".err"))
 	}
 }
 

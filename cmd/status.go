@@ -17,6 +17,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices/reset"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/nfc/pcsc"
@@ -55,13 +56,16 @@ func exitStatus(ctx context.Context, err error) int {
 	var code ctap2.Status
 	var hid ctaphid.ErrorCode
 	var sw nfc.StatusWord
+	var late lateError
 	var old u2f.Status
 	switch {
+	case errors.As(err, &late):
+		return statusFailed
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return statusInterrupted
 	case errors.As(err, &usage), errors.Is(err, devices.ErrSelector), errors.As(err, &which) && which.Matches > 1:
 		return statusUsage
-	case errors.As(err, &notOne), errors.Is(err, simulator.ErrNotRunning):
+	case errors.As(err, &notOne), errors.Is(err, simulator.ErrNotRunning), errors.Is(err, control.ErrUnreachable):
 		return statusNoDevice
 	case errors.Is(err, errChecksFailed):
 		return statusChecks
@@ -117,6 +121,8 @@ var hints = []struct {
 	{ctaphid.CodeInvalidCommand, "The key does not know the command. One that speaks U2F only knows no CTAP2."},
 	{ctaphid.ErrBusy, "Another program is using the key."},
 	{simulator.ErrNotRunning, "Start the simulator, or name the address that it has: --device udp:HOST:PORT or tcp:HOST:PORT."},
+	{control.ErrUnreachable, "Start them with: touchstone virtual serve KIND --control HOST:PORT, and name that address by --at."},
+	{control.ErrNotWaiting, "--wait 10s waits until it does. \"touchstone virtual control state\" shows who touches the key."},
 	{simulator.ErrGone, "The simulator has ended. Start it and try again."},
 	{ctaphid.ErrGone, "The key was unplugged. Plug it in and try again."},
 	{pcsc.ErrNoReader, "The reader was unplugged, or has another name. Plug it in, and look with \"touchstone device list\"."},

@@ -123,6 +123,29 @@ func TestTerminalPIN(t *testing.T) {
 	}
 }
 
+// TestTerminalExplain has a tape told in colours, after the PIN was asked for
+// without an echo.
+func TestTerminalExplain(t *testing.T) {
+	dir := t.TempDir()
+	tape := filepath.Join(dir, "tape.jsonl")
+	if exit, _, errs := run(t, "", "--device", "virtual", "--record", tape, "device", "info"); exit != 0 {
+		t.Fatal(errs)
+	}
+	p := sit(t, "transcript", "explain", tape, "--pin")
+	p.waits("PIN of the tape: ")
+	p.types("24680\n")
+	if exit, shown := p.leaves(); exit != 0 || !strings.Contains(shown, "\x1b[36mhost → key CTAPHID_CBOR authenticatorGetInfo\x1b[0m") || strings.Contains(shown, "24680") {
+		t.Errorf("explain: exit status %d\n%s", exit, shown)
+	}
+	t.Setenv("NO_COLOR", "1")
+	if exit, shown := sit(t, "transcript", "explain", tape).leaves(); exit != 0 || strings.Contains(shown, "\x1b") || !strings.Contains(shown, "authenticatorGetInfo") {
+		t.Errorf("explain without colours: exit status %d\n%s", exit, shown)
+	}
+	if exit, shown := sit(t, "transcript", "diff", tape, tape).leaves(); exit != 0 || !strings.Contains(shown, "Verdict  same") {
+		t.Errorf("diff: exit status %d\n%s", exit, shown)
+	}
+}
+
 // TestTerminalFewTries: a person who has few PIN tries left is asked whether to
 // spend another one. What is not a yes is a no.
 func TestTerminalFewTries(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 func (a *app) transcriptCommand() *cobra.Command {
 	return group("transcript", "Look at recorded sessions with keys",
+		a.explainCommand(), a.diffCommand(),
 		&cobra.Command{
 			Use: "show TAPE", Short: "Show a tape, a line for each report or APDU", Args: cobra.ExactArgs(1),
 			Example: "  touchstone transcript show tape.jsonl",

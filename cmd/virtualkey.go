@@ -11,6 +11,7 @@ import (
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/devices"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 	"github.com/touchstone-fido/touchstone/devices/virtual/faulty"
 	"github.com/touchstone-fido/touchstone/devices/virtual/statefile"
 	"github.com/touchstone-fido/touchstone/nfc"
@@ -19,7 +20,7 @@ import (
 
 // openVirtual puts the software key behind the real framing.
 func (a *app) openVirtual(sel devices.Selector, s *session) error {
-	key, err := a.newVirtual(sel)
+	key, err := a.newVirtual(sel, nil)
 	if err != nil {
 		return err
 	}
@@ -70,18 +71,25 @@ func virtualDevice(key *softwareKey) ctaphid.DeviceConfig {
 }
 
 // virtualCard is the key as a card.
-func virtualCard(key *softwareKey) faulty.Emulator {
+func virtualCard(key *softwareKey) faulty.Emulator { return faulty.Card(newEmulator(key), key.faults) }
+
+// newEmulator is the sound card that a key of its model is.
+func newEmulator(key *softwareKey) *nfc.Emulator {
 	model := key.Profile()
-	return faulty.Card(nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{
+	return nfc.NewEmulator(key.Handler(), nfc.EmulatorConfig{
 		MaxMessage: model.MaxMessage, ShortOnly: model.NFC.ShortOnly, NoCancel: model.NFC.NoCancel,
 		Quirks: nfc.Quirks{Fetched: model.NFC.Fetched},
-	}), key.faults)
+	})
 }
 
 // newVirtual makes the software key that a selector describes: a factory-new
-// one, or one with its state in a file.
-func (a *app) newVirtual(sel devices.Selector) (*softwareKey, error) {
+// one, or one with its state in a file. adjust, if not nil, changes what it is
+// made with.
+func (a *app) newVirtual(sel devices.Selector, adjust func(*virtual.Config) error) (*softwareKey, error) {
 	cfg, state, err := a.virtualConfig(sel)
+	if err == nil && adjust != nil {
+		err = adjust(&cfg)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +140,7 @@ func (a *app) faultsOf(sel devices.Selector) ([]virtual.FaultID, error) {
 // virtualConfig is the key that a selector describes, and the file that its state
 // is in, if it is in one.
 func (a *app) virtualConfig(sel devices.Selector) (cfg virtual.Config, state string, err error) {
-	cfg = virtual.Config{Finger: virtual.Touching(goodFinger)}
+	cfg = virtual.Config{Finger: virtual.Touching(control.GoodFinger)}
 	if cfg.Profile, state, err = virtualSource(sel); err != nil {
 		return cfg, "", err
 	}

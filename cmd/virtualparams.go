@@ -6,11 +6,12 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 )
 
 // readVirtualParams reads the parameters of a virtual: selector, all but the
@@ -57,25 +58,14 @@ func readTouch(c *virtual.Config, value string) error {
 	return nil
 }
 
-// goodFinger is the finger that a user puts on the sensor unless told otherwise.
-const goodFinger = "1"
-
 // readFinger: which finger the user puts on the sensor, 1 to 10, good for the
 // first; bad for a contact that is of no use, none for nobody.
 func readFinger(c *virtual.Config, value string) error {
-	n, err := strconv.Atoi(value)
-	switch {
-	case value == "good":
-		c.Finger = virtual.Touching(goodFinger)
-	case value == "bad":
-		c.Finger = virtual.Sensing(virtual.Sample{Finger: goodFinger, Status: virtual.SamplePoorQuality})
-	case value == "none":
-		c.Finger = virtual.Touching("")
-	case err == nil && n >= 1 && n <= 10:
-		c.Finger = virtual.Touching(strconv.Itoa(n))
-	default:
-		return fmt.Errorf("%q is neither good, bad, none nor a finger from 1 to 10", value)
+	sample, err := control.ParseFinger(value)
+	if err != nil {
+		return err
 	}
+	c.Finger = virtual.Sensing(sample)
 	return nil
 }
 
@@ -95,9 +85,9 @@ func readAttestation(c *virtual.Config, value string) error {
 // readSeed: 32 bytes in hex from which all keys of the software key grow.
 func readSeed(c *virtual.Config, value string) error {
 	seed, err := hex.DecodeString(value)
-	if err != nil || len(seed) != seedSize {
-		return fmt.Errorf("want %d bytes in hex", seedSize)
+	if err != nil || len(seed) != transcript.SeedSize {
+		return fmt.Errorf("want %d bytes in hex", transcript.SeedSize)
 	}
-	c.Rand = seeded(seed)
+	c.Rand = transcript.Randomness(seed)
 	return nil
 }

@@ -67,7 +67,7 @@ func appendReply(b []byte, code uint16, status uint32) []byte {
 }
 
 // appendDevice appends what both replies tell of a device.
-func (o offer) appendDevice(b []byte) []byte {
+func (o *offer) appendDevice(b []byte) []byte {
 	d := o.device
 	b = appendText(b, "/sys/devices/touchstone/"+o.busID, pathSize)
 	b = appendText(b, o.busID, busIDSize)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -43,7 +44,8 @@ type Server struct {
 	OnEvent func(Event)
 
 	mu     sync.Mutex
-	offers []offer
+	offers []*offer
+	added  uint32 // devices so far
 }
 
 // offer is a device with its address.
@@ -51,6 +53,10 @@ type offer struct {
 	device *Device
 	busID  string
 	number uint32
+
+	removed context.Context // ends with the offer
+	remove  context.CancelFunc
+	hosts   sync.WaitGroup // the one that has the device
 }
 
 // Add offers one more device, which hosts name by busID, such as "1-1": 1 to 31
@@ -67,7 +73,31 @@ func (s *Server) Add(busID string, d *Device) error {
 			return fmt.Errorf("usbip: there is a device %s already", busID)
 		}
 	}
-	s.offers = append(s.offers, offer{device: d, busID: busID, number: uint32(len(s.offers) + 1)})
+	s.added++
+	o := &offer{device: d, busID: busID, number: s.added}
+	o.removed, o.remove = context.WithCancel(context.Background())
+	s.offers = append(s.offers, o)
+	return nil
+}
+
+// ErrRemoved is why a device left its host that is not offered any more.
+var ErrRemoved = errors.New("device was removed")
+
+// Remove takes a device back, out of the host that has it, and waits until it is
+// out. The error is [ErrNoDevice] if none is offered by that busID. It can be
+// added again.
+func (s *Server) Remove(busID string) error {
+	s.mu.Lock()
+	i := slices.IndexFunc(s.offers, func(o *offer) bool { return o.busID == busID })
+	if i < 0 {
+		s.mu.Unlock()
+		return fmt.Errorf("usbip: remove %q: %w", busID, ErrNoDevice)
+	}
+	o := s.offers[i]
+	s.offers = slices.Delete(s.offers, i, i+1)
+	s.mu.Unlock()
+	o.remove()
+	o.hosts.Wait()
 	return nil
 }
 
@@ -119,19 +149,29 @@ func passing(err error) bool { return errors.Is(err, syscall.ECONNABORTED) }
 func (s *Server) host(ctx context.Context, conn net.Conn, greeted func()) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	o, err := s.handshake(conn)
+	busID, o, err := s.handshake(conn)
 	stop()
 	greeted()
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	if err == nil && o.device != nil {
-		s.tell(Event{Remote: conn.RemoteAddr(), BusID: o.busID, Attached: true})
-		err = o.device.serve(ctx, conn)
+	if o != nil {
+		s.tell(Event{Remote: conn.RemoteAddr(), BusID: busID, Attached: true})
+		err = o.serve(ctx, conn)
 	}
-	if err != nil || o.device != nil {
-		s.tell(Event{Remote: conn.RemoteAddr(), BusID: o.busID, Err: err})
+	if err != nil || o != nil {
+		s.tell(Event{Remote: conn.RemoteAddr(), BusID: busID, Err: err})
 	}
+}
+
+// serve is the device, which was claimed, for a host.
+func (o *offer) serve(ctx context.Context, conn net.Conn) error {
+	defer o.hosts.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(o.removed, func() { cancel(ErrRemoved) })
+	defer stop()
+	return o.device.serve(ctx, conn)
 }
 
 func (s *Server) tell(e Event) {
@@ -142,25 +182,26 @@ func (s *Server) tell(e Event) {
 
 // handshake answers a host's requests until it has a device, which is claimed
 // then, or hangs up, which gives no device and no error.
-func (s *Server) handshake(conn net.Conn) (offer, error) {
+func (s *Server) handshake(conn net.Conn) (busID string, o *offer, err error) {
 	if err := conn.SetDeadline(time.Now().Add(handshakeLimit)); err != nil {
-		return offer{}, err
+		return "", nil, err
 	}
 	for {
 		op, err := readOperation(conn)
 		switch {
 		case err == io.EOF:
-			return offer{}, nil
+			return "", nil, nil
 		case err != nil:
-			return offer{}, fmt.Errorf("usbip: handshake: %w", err)
+			return "", nil, fmt.Errorf("usbip: handshake: %w", err)
 		}
 		if op.code == requestList {
 			if _, err := conn.Write(s.list()); err != nil {
-				return offer{}, err
+				return "", nil, err
 			}
 			continue
 		}
-		return s.take(conn, op.busID)
+		o, err = s.take(conn, op.busID)
+		return op.busID, o, err
 	}
 }
 
@@ -180,7 +221,7 @@ func (s *Server) list() []byte {
 var ErrNoDevice = errors.New("no such device")
 
 // take answers OP_REQ_IMPORT. The device is the caller's if there is no error.
-func (s *Server) take(conn net.Conn, busID string) (offer, error) {
+func (s *Server) take(conn net.Conn, busID string) (*offer, error) {
 	o, status, err := s.claim(busID)
 	reply := appendReply(nil, requestImport, status)
 	if err == nil {
@@ -188,29 +229,32 @@ func (s *Server) take(conn net.Conn, busID string) (offer, error) {
 	}
 	_, writeErr := conn.Write(reply)
 	if err != nil {
-		return offer{busID: busID}, fmt.Errorf("usbip: attach %q: %w", busID, err)
+		return nil, fmt.Errorf("usbip: attach %q: %w", busID, err)
 	}
 	if writeErr == nil {
 		writeErr = conn.SetDeadline(time.Time{})
 	}
 	if writeErr != nil {
 		o.device.attached.Store(false)
-		return offer{busID: busID}, writeErr
+		o.hosts.Done()
+		return nil, writeErr
 	}
 	return o, nil
 }
 
-func (s *Server) claim(busID string) (offer, uint32, error) {
+// claim takes the device for a host; the caller says when that has ended.
+func (s *Server) claim(busID string) (*offer, uint32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.offers {
 		switch {
 		case o.busID != busID:
 		case o.device.claim():
+			o.hosts.Add(1)
 			return o, replyDone, nil
 		default:
-			return o, replyBusy, ErrBusy
+			return nil, replyBusy, ErrBusy
 		}
 	}
-	return offer{}, replyNoDevice, ErrNoDevice
+	return nil, replyNoDevice, ErrNoDevice
 }

@@ -20,6 +20,7 @@ import (
 type shop struct {
 	t      *testing.T
 	addr   string
+	server *Server
 	keys   map[string]*ctaphid.Device
 	events chan Event
 	served chan error
@@ -39,6 +40,7 @@ func newShop(t *testing.T) *shop {
 		events: make(chan Event, 100), served: make(chan error, 1),
 	}
 	server := &Server{OnEvent: func(e Event) { s.events <- e }}
+	s.server = server
 	for busID, cfg := range map[string]Config{"1-1": named, "1-2": withKeyboard(named)} {
 		s.keys[busID] = ctaphid.NewDevice(&touchKey{waiting: make(chan struct{})}, ctaphid.DeviceConfig{})
 		d, err := NewDevice(s.keys[busID], cfg)
@@ -232,6 +234,37 @@ func TestServerRefuses(t *testing.T) {
 }
 
 // TestServerStops pulls devices out and hangs up on hosts that said nothing.
+// TestServerRemove takes a device out of its host, and offers it again.
+func TestServerRemove(t *testing.T) {
+	s := newShop(t)
+	d := s.server.offers[0].device
+	busID := s.server.offers[0].busID
+	for range 2 {
+		conn := s.dial()
+		ask(t, conn, importRequest(busID), 8+312)
+		s.event()
+		if err := s.server.Remove(busID); err != nil {
+			t.Fatal(err)
+		}
+		if e := s.event(); e.BusID != busID || !errors.Is(e.Err, ErrRemoved) {
+			t.Errorf("event %+v", e)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Error("the host has it still")
+		}
+		if err := s.server.Remove(busID); !errors.Is(err, ErrNoDevice) {
+			t.Errorf("removed again: %v", err)
+		}
+		if got, want := ask(t, s.dial(), importRequest(busID), 8), unhex(t, "0111 0003 00000004"); !bytes.Equal(got, want) {
+			t.Errorf("a host is told %x, want %x", got, want)
+		}
+		s.event()
+		if err := s.server.Add(busID, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestServerStops(t *testing.T) {
 	s := newShop(t)
 	silent, attached := s.dial(), s.dial()

@@ -38,6 +38,9 @@ type Player struct {
 	steps  []step
 	pos    int
 	failed error // for good
+
+	asker *liveReports  // who asked last, of those whose reads wait
+	moved chan struct{} // closed when pos or failed has changed
 }
 
 // NewPlayer prepares to play a tape. The error wraps [ErrUnplayable] for a
@@ -51,6 +54,7 @@ func NewPlayer(tape *Tape, cfg PlayConfig) (*Player, error) {
 		cfg:   cfg,
 		table: newChannels(len(tape.Header.Seed) > 0),
 		steps: tape.steps(),
+		moved: make(chan struct{}),
 	}, nil
 }
 

@@ -17,6 +17,10 @@ var _ ctaphid.ReportConn = (*playedReports)(nil)
 func (c *playedReports) ReadReport(ctx context.Context, p []byte) (int, error) {
 	c.player.mu.Lock()
 	defer c.player.mu.Unlock()
+	return c.read(ctx, p)
+}
+
+func (c *playedReports) read(ctx context.Context, p []byte) (int, error) {
 	if err := c.usable(ctx, ctaphid.ErrClosed); err != nil {
 		return 0, err
 	}
@@ -38,6 +42,10 @@ func (c *playedReports) ReadReport(ctx context.Context, p []byte) (int, error) {
 func (c *playedReports) PollReport(p []byte) (int, error) {
 	c.player.mu.Lock()
 	defer c.player.mu.Unlock()
+	return c.poll(p)
+}
+
+func (c *playedReports) poll(p []byte) (int, error) {
 	if next, ok := c.player.next(); !ok || !next.late {
 		return 0, nil
 	}
@@ -52,6 +60,10 @@ func (c *playedReports) PollReport(p []byte) (int, error) {
 func (c *playedReports) WriteReport(ctx context.Context, p []byte) error {
 	c.player.mu.Lock()
 	defer c.player.mu.Unlock()
+	return c.write(ctx, p)
+}
+
+func (c *playedReports) write(ctx context.Context, p []byte) error {
 	if err := c.usable(ctx, ctaphid.ErrClosed); err != nil {
 		return err
 	}

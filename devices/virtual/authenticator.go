@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
@@ -79,6 +80,8 @@ type Config struct {
 	// OnWink is called when the platform wants the key to show itself; nil for
 	// nothing to happen.
 	OnWink func()
+	// OnDone hears of each command that was carried out, when its answer is ready.
+	OnDone func(Done)
 	// OnError hears of errors that the platform sees as CTAP1_ERR_OTHER only,
 	// such as a full disk. They hold no secrets.
 	OnError func(error)
@@ -103,6 +106,9 @@ func (cfg *Config) setDefaults() error {
 	if cfg.OnWink == nil {
 		cfg.OnWink = func() {}
 	}
+	if cfg.OnDone == nil {
+		cfg.OnDone = func(Done) {}
+	}
 	if cfg.OnError == nil {
 		cfg.OnError = func(error) {}
 	}
@@ -121,11 +127,11 @@ func (cfg *Config) setProfile() error {
 
 // Authenticator is one security key. Its methods may be called from several
 // goroutines, but not from inside the functions that it calls: Presence,
-// Finger, keepalive, OnWink and OnError.
+// Finger, keepalive, OnWink, OnDone and OnError.
 type Authenticator struct {
 	cfg     Config
 	profile *Profile
-	faults  faultSet
+	faults  atomic.Pointer[faultSet]
 	root    *x509.Certificate // set once
 
 	gate   sync.Mutex // guards cancel and closed
@@ -160,11 +166,10 @@ func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, fmt.Errorf("virtual key: %w", err)
 	}
-	faults, err := newFaultSet(cfg.Faults)
-	if err != nil {
-		return nil, fmt.Errorf("virtual key: %w", err)
+	a := &Authenticator{cfg: cfg, profile: cfg.Profile}
+	if err := a.SetFaults(cfg.Faults); err != nil {
+		return nil, err
 	}
-	a := &Authenticator{cfg: cfg, profile: cfg.Profile, faults: faults}
 	if err := a.load(); err != nil {
 		return nil, fmt.Errorf("virtual key: %w", err)
 	}

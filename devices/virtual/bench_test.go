@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func ratio(b *testing.B, bare *ecdsa.PrivateKey, r *rig, msg []byte) float64 {
 
 // filled is a key with n discoverable credentials, a hundred at each relying
 // party.
-func filled(b *testing.B, n int) *rig {
+func filled(b testing.TB, n int) *rig {
 	r := newRig(b, model(func(p *virtual.Profile) { p.MaxCredentials = n + 1 }))
 	for i := range n {
 		rp := fmt.Sprintf("%d.example", i/100)
@@ -194,4 +195,31 @@ func BenchmarkNew(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkMemory is what a credential costs a key that is loaded, its store left
+// out.
+func BenchmarkMemory(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		r := filled(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				before := heap()
+				key, err := virtual.New(r.cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(heap()-before)/float64(n), "B/credential")
+				runtime.KeepAlive(key)
+			}
+		})
+	}
+}
+
+// heap is the bytes that are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -46,8 +46,24 @@ func newFaultSet(ids []FaultID) (faultSet, error) {
 	return set, nil
 }
 
+// SetFaults gives the key these faults in the place of those that it had. It may
+// be called at any time: a command that is running has them from its next step
+// on. The error wraps [ErrFault] when there is no such fault, and nothing changes
+// then.
+func (a *Authenticator) SetFaults(ids []FaultID) error {
+	set, err := newFaultSet(ids)
+	if err != nil {
+		return fmt.Errorf("virtual key: %w", err)
+	}
+	a.faults.Store(&set)
+	return nil
+}
+
 // faulty tells whether the key has the fault. Sound keys have none.
-func (a *Authenticator) faulty(id FaultID) bool { return a.faults[id] }
+func (a *Authenticator) faulty(id FaultID) bool { return (*a.faults.Load())[id] }
+
+// hasFaults tells whether it has any.
+func (a *Authenticator) hasFaults() bool { return *a.faults.Load() != nil }
 
 // unless is the right status, unless the key has the fault.
 func (a *Authenticator) unless(id FaultID, right, wrong ctap2.Status) ctap2.Status {

@@ -13,7 +13,7 @@ func (a *Authenticator) basicStatement(message []byte) (any, error) {
 		chain = append(chain[:len(chain):len(chain)], a.root.Raw)
 	}
 	statement, err := a.state.identity.packed(message, chain)
-	if s, ok := statement.(*packedStatement); ok && a.faults != nil {
+	if s, ok := statement.(*packedStatement); ok && a.hasFaults() {
 		a.misstate(s)
 	}
 	return statement, err
@@ -31,7 +31,7 @@ func (a *Authenticator) misstate(s *packedStatement) {
 
 // authData encodes authenticator data.
 func (a *Authenticator) authData(d authdata.Data) ([]byte, error) {
-	if a.faults == nil {
+	if !a.hasFaults() {
 		return d.Bytes()
 	}
 	extensions := d.Extensions

@@ -38,7 +38,7 @@ var misinformation = map[uint64][]struct {
 
 // misinform is a member of getInfo as a faulty key tells it.
 func (a *Authenticator) misinform(member uint64, sound any) any {
-	if a.faults == nil || sound == nil {
+	if !a.hasFaults() || sound == nil {
 		return sound
 	}
 	for _, m := range misinformation[member] {

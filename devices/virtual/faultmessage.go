@@ -14,7 +14,7 @@ var tolerance = map[wire.Rule]FaultID{
 // tolerates tells whether all that is wrong with the encoding of a request is
 // something that a faulty key does not mind.
 func (a *Authenticator) tolerates(body []byte) bool {
-	if a.faults == nil {
+	if !a.hasFaults() {
 		return false
 	}
 	remarks, err := wire.Inspect(body)

@@ -9,7 +9,7 @@ import (
 // pickyCreation is what faulty keys mind about a request for a credential, and
 // how they cut its names.
 func (a *Authenticator) pickyCreation(r *creationRequest, f *fields) {
-	if a.faults == nil || f.err != nil {
+	if !a.hasFaults() || f.err != nil {
 		return
 	}
 	name := f.sub(mcUser).text("name")
@@ -29,7 +29,7 @@ func (a *Authenticator) pickyCreation(r *creationRequest, f *fields) {
 
 // pickyAssertion is what faulty keys mind about a request for an assertion.
 func (a *Authenticator) pickyAssertion(r *assertionRequest, f *fields) {
-	if a.faults == nil || f.err != nil {
+	if !a.hasFaults() || f.err != nil {
 		return
 	}
 	if a.faulty(optionRefused) && f.sub(gaOptions).hasOther("rk", "uv", "up") {

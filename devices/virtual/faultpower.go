@@ -3,7 +3,7 @@ package virtual
 // outlivesPower is what a faulty key remembers without power that it should not,
 // to be put back afterwards.
 func (a *Authenticator) outlivesPower() func(*volatile) {
-	if a.faults == nil {
+	if !a.hasFaults() {
 		return func(*volatile) {}
 	}
 	before := a.volatile

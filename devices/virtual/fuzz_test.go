@@ -120,3 +120,10 @@ func FuzzLoad(f *testing.F) {
 		checkAnswer(t, key.Message(t.Context(), []byte{cmdGetInfo}, nil))
 	})
 }
+
+// FuzzUser is the fuzz test of example_fuzz_test.go with our own encoder.
+func FuzzUser(f *testing.F) {
+	fuzzMessage(f, func(t *testing.T, user []byte) []byte {
+		return message(t, cmdMakeCredential, discoverable("fuzzed").with(m{3: s{"id": user, "name": "fuzzed"}}))
+	})
+}

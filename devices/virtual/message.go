@@ -63,6 +63,12 @@ type call struct {
 // presence needed (§11.2.9.1.7); repeating it is up to the transport. A second
 // Message while one runs is answered with CTAP1_ERR_CHANNEL_BUSY at once.
 func (a *Authenticator) Message(ctx context.Context, msg []byte, keepalive func(status byte)) []byte {
+	answer := a.message(ctx, msg, keepalive)
+	a.cfg.OnDone(doneMessage(msg, answer))
+	return answer
+}
+
+func (a *Authenticator) message(ctx context.Context, msg []byte, keepalive func(status byte)) []byte {
 	if keepalive == nil {
 		keepalive = func(byte) {}
 	}

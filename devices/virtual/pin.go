@@ -144,7 +144,7 @@ func (a *Authenticator) newPIN(secret *pinuv.Secret, newPINEnc []byte) (pinRecor
 // §6.5.1, §7.5).
 func (a *Authenticator) allowsPIN(pin []byte) bool {
 	switch {
-	case a.faults != nil && a.missesPIN(pin):
+	case a.hasFaults() && a.missesPIN(pin):
 		return true
 	case !utf8.Valid(pin), pinuv.CheckNewPIN(pin, a.minPINLength(), a.profile.PIN.MaxLength) != nil:
 		return false

@@ -54,6 +54,7 @@ type Profile struct {
 	Attestation AttestationProfile
 	Reset       ResetProfile
 	U2F         U2FProfile
+	USB         USBProfile
 	HID         HIDProfile
 	NFC         NFCProfile
 	Timers      TimerProfile
@@ -147,6 +148,16 @@ type U2FProfile struct {
 	// CTAP2Credentials lets CTAP1 use the credentials of CTAP2 that are not
 	// discoverable, have ES256 and do not need user verification.
 	CTAP2Credentials bool
+}
+
+// USBProfile is how a model shows itself to a computer that it is plugged into.
+// The zero value is not told of the model.
+type USBProfile struct {
+	VendorID, ProductID   uint16
+	Manufacturer, Product string
+	// Keyboard is a second interface, for one-time passwords, before the one for
+	// FIDO.
+	Keyboard bool
 }
 
 // HIDProfile is what a model says in its answer to CTAPHID_INIT (§11.2.9.1.3).
@@ -271,6 +282,7 @@ func DefaultProfile() *Profile {
 		},
 		Reset: ResetProfile{LongTouch: &off, Transports: []string{"nfc", "usb"}},
 		U2F:   U2FProfile{CTAP2Credentials: true},
+		USB:   USBProfile{VendorID: 0x1209, ProductID: 0xF1D0, Manufacturer: "Touchstone", Product: "Software key"},
 		HID:   HIDProfile{Version: [3]byte{0, 2, 0}, Wink: true},
 	}
 }

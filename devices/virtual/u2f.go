@@ -48,6 +48,12 @@ func (a *Authenticator) u2fEnabled() bool { return a.profile.version(versionU2F)
 // again until there was one. Over NFC the key is touched by being there. It
 // never fails and never panics whatever the bytes.
 func (a *Authenticator) U2F(ctx context.Context, command []byte) []byte {
+	answer := a.answerU2F(ctx, command)
+	a.cfg.OnDone(doneU2F(command, answer))
+	return answer
+}
+
+func (a *Authenticator) answerU2F(ctx context.Context, command []byte) []byte {
 	if _, err := a.begin(ctx); err != nil {
 		return reply(swOther)
 	}

@@ -43,7 +43,10 @@ func plugIn(t *testing.T, socket int, cfg virtual.Config, pin string, around ...
 	for _, wrap := range around {
 		handler = wrap(handler)
 	}
-	k.device = ctaphid.NewDevice(handler, ctaphid.DeviceConfig{Version: model.HID.Version, Capabilities: &caps})
+	k.device = ctaphid.NewDevice(handler, ctaphid.DeviceConfig{
+		Version: model.HID.Version, Capabilities: &caps,
+		Timeout: limit, // a busy machine takes longer than a key may wait between packets
+	})
 	t.Cleanup(k.throwAway)
 	if pin != "" {
 		k.setPIN(pin)

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(runInside(m))
 	}
 	if os.Getenv(rigEnvironment) == inGuest {
-		here, limit = guest{}, 2*time.Minute
+		here, limit = guest{}, 5*time.Minute
 		status := m.Run()
 		shared.stop()
 		os.Exit(status)

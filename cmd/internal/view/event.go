@@ -5,6 +5,7 @@ import (
 
 	"github.com/touchstone-fido/touchstone/ctap2"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 )
 
 // EventSchema names the lines that --events writes.
@@ -15,6 +16,7 @@ const (
 	EventKey    = "key"    // what a key at work says: status, sinceMs
 	EventNote   = "note"   // a warning or other text for people: text
 	EventDetail = "detail" // what -v says: text
+	EventServed = "served" // what befell a key that is served: served
 	EventSample = "sample" // what became of a sample of a finger: status, remaining, text
 )
 
@@ -28,6 +30,8 @@ type Event struct {
 	Text    string   `json:"text,omitempty"`
 
 	Remaining *uint `json:"remaining,omitempty"` // good samples that are wanted yet
+
+	Served *control.Event `json:"served,omitempty"` // of a key that is served
 }
 
 const eventTime = "2006-01-02T15:04:05.000Z"
@@ -36,6 +40,11 @@ const eventTime = "2006-01-02T15:04:05.000Z"
 func KeyEvent(at time.Time, e devices.Event) Event {
 	ms := float64(e.Since.Microseconds()) / 1000
 	return Event{Schema: EventSchema, Time: at.UTC().Format(eventTime), Event: EventKey, Status: e.Status, SinceMS: &ms}
+}
+
+// ServedEvent is what befell a key that is served.
+func ServedEvent(e control.Event) Event {
+	return Event{Schema: EventSchema, Time: e.Time, Event: EventServed, Served: &e}
 }
 
 // TextEvent is a text of the given kind at a time.

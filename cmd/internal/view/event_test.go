@@ -7,6 +7,7 @@ import (
 
 	"github.com/touchstone-fido/touchstone/cmd/internal/view"
 	"github.com/touchstone-fido/touchstone/devices"
+	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 )
 
 func TestEventLines(t *testing.T) {
@@ -15,6 +16,7 @@ func TestEventLines(t *testing.T) {
 	for _, e := range []view.Event{
 		view.KeyEvent(at, devices.Event{Status: "up-needed"}),
 		view.KeyEvent(at, devices.Event{Status: devices.EventDone, Since: 1234567 * time.Microsecond}),
+		view.ServedEvent(control.Event{Seq: 3, Time: "2026-11-26T06:30:00.001Z", Key: "udp", Event: control.EventTouched, Detail: "touch"}),
 		view.TextEvent(at, view.EventNote, "two <lines>\nof text"),
 	} {
 		if err := view.WriteJSONLine(&lines, e); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/transcript/capture"
 	software "github.com/touchstone-fido/touchstone/devices/virtual"
+	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
 	"github.com/touchstone-fido/touchstone/nfc"
 	"github.com/touchstone-fido/touchstone/relyingparty"
@@ -157,7 +158,23 @@ func results(t *testing.T) map[string]view.Result {
 			{ID: "mc-no-touch", Area: "makeCredential", Text: "makes a credential without a touch", Rule: "§6.1.2 step 14", Seen: "a key"},
 			{ID: "nfc-answer-cut", Area: "NFC", Text: "leaves out the last byte of an answer", Rule: "§11.3.5.2"},
 		}},
-		"serving":      view.Serving{Kind: "udp", Address: "127.0.0.1:8111"},
+		"serving": view.Serving{Keys: []view.ServedPlace{{Name: "udp", Kind: "udp", Address: "127.0.0.1:8111"}}},
+		"serving-several": view.Serving{Control: "127.0.0.1:8110", Keys: []view.ServedPlace{
+			{Name: "uhid", Kind: "uhid", Address: "/dev/uhid"}, {Name: "usbip", Kind: "usbip", Address: "127.0.0.1:3240", BusID: "1-1"},
+			{Name: "tcp", Kind: "tcp", Address: "127.0.0.1:8112", Tape: true},
+		}},
+		"virtual-key": view.ServedKey{State: control.State{
+			Name: "udp", Kind: "udp", Address: "127.0.0.1:8111", Inserted: true, Presence: control.Manual, Finger: "good", Waiting: "touch",
+			Faults: []software.FaultID{"hid-cancel-ignored", "mc-no-touch"},
+		}},
+		"virtual-keys": view.ServedKeys{Keys: []control.State{
+			{Name: "udp", Kind: "udp", Address: "127.0.0.1:8111", Presence: control.Auto, Finger: "7", Faults: []software.FaultID{}},
+			{Name: "udp-2", Kind: "udp", Address: "127.0.0.1:8113", Inserted: true, Faults: []software.FaultID{}},
+		}},
+		"virtual-events": view.ServedEvents{All: control.EventsEnvelope{Schema: control.EventsSchema, Last: 12, Missed: true, Events: []control.Event{
+			{Seq: 11, Time: "2026-11-26T07:30:00.001Z", Key: "udp", Event: control.EventWaiting, Detail: "touch"},
+			{Seq: 12, Time: "2026-11-26T07:30:00.002Z", Key: "udp", Event: control.EventDone, Command: "authenticatorSelection", Status: "0x00"},
+		}}},
 		"pin-verified": view.PINChanged{Device: virtual, Action: view.PINVerified, Left: &two},
 		"pin":          view.PINChanged{Device: virtual, Action: view.PINWasSet},
 		"registration": view.Registration{Registration: &relyingparty.Registration{
@@ -238,6 +255,7 @@ func results(t *testing.T) map[string]view.Result {
 		}},
 	}
 	maps.Copy(all, managed())
+	maps.Copy(all, told(t))
 	return all
 }
 

@@ -42,7 +42,7 @@ type exchange struct {
 // card is a card whose framing is faulty.
 type card struct {
 	Emulator
-	faults []nfcFault
+	faults func() []nfcFault
 
 	mu sync.Mutex
 	// What faults remember.
@@ -54,16 +54,21 @@ type card struct {
 // Card is the card with those of the faults that are NFC's; with none of them it
 // is e itself.
 func Card(e Emulator, ids []virtual.FaultID) Emulator {
-	s := &card{Emulator: e}
-	for _, f := range nfcFaults {
-		if slices.Contains(ids, f.ID) {
-			s.faults = append(s.faults, f)
-		}
-	}
-	if len(s.faults) == 0 {
+	faults := nfcFaultsOf(ids)
+	if len(faults) == 0 {
 		return e
 	}
-	return s
+	return &card{Emulator: e, faults: func() []nfcFault { return faults }}
+}
+
+// nfcFaultsOf are those of the faults that are NFC's.
+func nfcFaultsOf(ids []virtual.FaultID) (list []nfcFault) {
+	for _, f := range nfcFaults {
+		if slices.Contains(ids, f.ID) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // Transmit answers a command as the faults let it.
@@ -73,7 +78,8 @@ func (s *card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 	c := &exchange{ctx: ctx, apdu: apdu}
 	cmd, err := nfc.ParseCommand(apdu)
 	c.cmd, c.well = cmd, err == nil
-	for _, f := range s.faults {
+	faults := s.faults()
+	for _, f := range faults {
 		if f.command == nil || !c.well {
 			continue
 		}
@@ -85,7 +91,7 @@ func (s *card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range s.faults {
+	for _, f := range faults {
 		if f.response != nil && c.well {
 			f.response(s, c, &r)
 		}

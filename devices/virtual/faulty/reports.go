@@ -30,7 +30,7 @@ type packet struct {
 // reports is a connection to a key whose framing is faulty.
 type reports struct {
 	inner  ctaphid.ReportConn
-	faults []hidFault
+	faults func() []hidFault
 
 	mu      sync.Mutex
 	queue   []packet           // what the host gets next
@@ -48,15 +48,27 @@ type reports struct {
 // Reports is the connection with those of the faults that are CTAPHID's; with
 // none of them it is conn itself.
 func Reports(conn ctaphid.ReportConn, ids []virtual.FaultID) ctaphid.ReportConn {
-	s := &reports{inner: conn, out: ctaphid.NewAssembler(0), in: ctaphid.NewAssembler(0)}
-	for _, f := range hidFaults {
-		if slices.Contains(ids, f.ID) {
-			s.faults = append(s.faults, f)
-		}
-	}
-	if len(s.faults) == 0 {
+	faults := hidFaultsOf(ids)
+	if len(faults) == 0 {
 		return conn
 	}
+	return newReports(conn, ids, func() []hidFault { return faults })
+}
+
+// hidFaultsOf are those of the faults that are CTAPHID's.
+func hidFaultsOf(ids []virtual.FaultID) (list []hidFault) {
+	for _, f := range hidFaults {
+		if slices.Contains(ids, f.ID) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// newReports is a connection that has the faults of the moment; ids are those
+// with which it begins.
+func newReports(conn ctaphid.ReportConn, ids []virtual.FaultID, faults func() []hidFault) *reports {
+	s := &reports{inner: conn, faults: faults, out: ctaphid.NewAssembler(0), in: ctaphid.NewAssembler(0)}
 	if slices.Contains(ids, chatter) {
 		s.queue = append(s.queue, message(ctaphid.BroadcastCID, ctaphid.CommandKeepalive, 1))
 	}
@@ -157,7 +169,7 @@ func (s *reports) arrived(report []byte) {
 		s.push(packets...)
 		return
 	}
-	for _, f := range s.faults {
+	for _, f := range s.faults() {
 		if f.in == nil {
 			continue
 		}
@@ -202,7 +214,7 @@ func (s *reports) passes(report []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := parse(report, s.out)
-	for _, f := range s.faults {
+	for _, f := range s.faults() {
 		if f.out != nil && !p.broken && !f.out(s, p) {
 			return false
 		}

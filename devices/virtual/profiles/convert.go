@@ -135,6 +135,7 @@ func (m *info) verify(p *virtual.Profile, f *file) {
 
 // transports is how the key behaves on what it is plugged into.
 func (f *file) transports(p *virtual.Profile) {
+	p.USB = virtual.USBProfile(f.USB)
 	p.HID = virtual.HIDProfile{Version: f.HID.Version, Wink: f.HID.Wink, Capabilities: f.HID.Capabilities}
 	p.NFC = virtual.NFCProfile{
 		ShortOnly: f.NFC.ShortOnly, Fetched: f.NFC.Fetched,

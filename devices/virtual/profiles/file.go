@@ -19,6 +19,7 @@ type file struct {
 	GetInfo info `toml:"getInfo"` // what the key tells
 	Untold  info `toml:"untold"`  // what it has and does not tell
 
+	USB         usbSection         `toml:"usb"`
 	HID         hidSection         `toml:"hid"`
 	NFC         nfcSection         `toml:"nfc"`
 	PIN         pinSection         `toml:"pin"`
@@ -67,6 +68,14 @@ type info struct {
 	MaxPINLength        *uint             `toml:"maxPINLength" number:"29"`
 	EncCredStoreState   *bool             `toml:"encCredStoreState" number:"30"`
 	AuthenticatorConfig []uint64          `toml:"authenticatorConfigCommands" number:"31"`
+}
+
+type usbSection struct {
+	VendorID     uint16 `toml:"vendorId"`
+	ProductID    uint16 `toml:"productId"`
+	Manufacturer string `toml:"manufacturer"`
+	Product      string `toml:"product"`
+	Keyboard     bool   `toml:"keyboard"`
 }
 
 type hidSection struct {

@@ -81,7 +81,7 @@ func TestParseRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown member":        {"product = \"x\"\ncolour = 1\n" + small, `profile x.toml:2:1: there is no member "colour"`},
 		"unknown in a section":  {small + "[hid]\nwinks = true\n", `profile x.toml:4:1: there is no member "hid.winks"`},
-		"unknown section":       {small + "[usb]\nwink = true\n", `profile x.toml:3:2: there is no member "usb"`},
+		"unknown section":       {small + "[usbx]\nwink = true\n", `profile x.toml:3:2: there is no member "usbx"`},
 		"no TOML":               {"product = \n", "profile x.toml:1:11: "},
 		"wrong type":            {small + "[hid]\nwink = 1\n", "profile x.toml:4:8: "},
 		"negative":              {small + "maxMsgSize = 1024\nfirmwareVersion = -1\n", "profile x.toml:4:19: "},

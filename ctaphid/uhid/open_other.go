@@ -1,0 +1,7 @@
+//go:build !linux
+
+package uhid
+
+import "io"
+
+func openNode() (io.ReadWriteCloser, error) { return nil, ErrUnsupported }
