@@ -25,7 +25,7 @@ func (a *app) transcriptCommand() *cobra.Command {
 			Example: "  touchstone transcript check tape.jsonl\n  touchstone --json transcript check tape.jsonl",
 			RunE:    func(_ *cobra.Command, args []string) error { return a.transcriptCheck(args[0]) },
 		},
-		a.transcriptImportCommand(), a.transcriptExportCommand(),
+		a.transcriptImportCommand(), a.transcriptExportCommand(), a.transcriptRedactCommand(), a.transcriptLeaksCommand(),
 	)
 }
 
