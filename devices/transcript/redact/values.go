@@ -84,3 +84,17 @@ func (v *values) derived() (hashes [][]byte) {
 	}
 	return hashes
 }
+
+// Value is something that identifies.
+type Value struct {
+	Kind  Kind
+	Bytes []byte
+}
+
+// Values are what the readable messages and the header of a tape tell, each once.
+func Values(tape *transcript.Tape) (list []Value) {
+	for _, k := range collect(tape, units(tape), nil).list {
+		list = append(list, Value{shown(k.kind), k.bytes})
+	}
+	return list
+}
