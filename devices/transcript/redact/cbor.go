@@ -50,7 +50,10 @@ func parseItem(data []byte, depth int) (it item, rest []byte, err error) {
 	case majorArray:
 		count = it.arg
 	case majorMap:
-		count = 2 * min(it.arg, uint64(len(rest)))
+		if it.arg > uint64(len(rest)) {
+			return item{}, nil, errShort
+		}
+		count = 2 * it.arg
 	case majorTag:
 		count = 1
 	}
