@@ -113,7 +113,7 @@ func (b *book) draw(kind Kind, value []byte, try int) []byte {
 		return drawNumber(b.stream("number", value, try), value)
 	case kind == RP && isDomain(value):
 		return drawDomain(b.stream("domain", value, try), value)
-	case isText(value) || isCutText(value):
+	case kind == fact, isText(value), isCutText(value):
 		return drawText(b.stream("text", value, try), value)
 	}
 	return b.stream("data", value, try).fill(make([]byte, len(value)))

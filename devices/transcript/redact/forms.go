@@ -61,7 +61,7 @@ func isText(value []byte) bool {
 	if len(value) == 0 || !utf8.Valid(value) {
 		return false
 	}
-	return !bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError })
+	return !bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // index finds many values in one pass.

@@ -242,8 +242,11 @@ func (r *run) hashes(id []byte) {
 
 // shown is the kind that people know.
 func shown(kind Kind) Kind {
-	if kind == certificateNumber {
+	switch kind {
+	case certificateNumber:
 		return Certificate
+	case fact:
+		return Serial
 	}
 	return kind
 }

@@ -49,18 +49,21 @@ func (v *values) point(kind Kind, x, y []byte) bool {
 	return false
 }
 
+// fact is one about the key in the header, whose pseudonym has to be a text.
+const fact Kind = "fact"
+
 // collect finds the values of a tape's readable messages and of its header.
 func collect(tape *transcript.Tape, all []*unit, keep []Kind) *values {
 	v := &values{keep: keep}
+	for _, name := range slices.Sorted(maps.Keys(tape.Header.Device)) {
+		if !factsOfModel[name] {
+			v.value(fact, []byte(tape.Header.Device[name]))
+		}
+	}
 	w := &walker{visitor: v}
 	for _, u := range all {
 		if u.broken == "" {
 			_ = w.unit(u) // what was read up to an error counts
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(tape.Header.Device)) {
-		if !factsOfModel[name] {
-			v.value(Serial, []byte(tape.Header.Device[name]))
 		}
 	}
 	return v
