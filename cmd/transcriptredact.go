@@ -169,8 +169,8 @@ func (a *app) transcriptLeaksCommand() *cobra.Command {
 	var l leaking
 	c := &cobra.Command{
 		Use: "leaks TAPE", Short: "Look for what a published tape should not tell", Args: cobra.ExactArgs(1),
-		Long: "Look on a tape for values in the places that the standard has for them (RP IDs, user names, credential IDs,\n" +
-			"…) that are no pseudonyms of transcript redact, for a seed and a PIN, and for what is named: strings, the PIN\n" +
+		Long: "Look on a tape for values in the places that the standard has for them (RP IDs, user names, credential IDs\n" +
+			"and so on) that are no pseudonyms of transcript redact, for a seed and a PIN, and for what is named: strings, the PIN\n" +
 			"and its hash, and with --original all values of the tape that this one was made from. They are looked for as\n" +
 			"they are, in hex, Base64 and UTF-16, in single records, in whole messages and in the header. Where something\n" +
 			"is, is said, but not what. The exit status is 0 when there is nothing, and 5 when there is.",
