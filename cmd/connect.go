@@ -192,15 +192,21 @@ func (a *app) openTape(sel devices.Selector, s *session) error {
 	if tape.Ending == transcript.EndCut {
 		a.note("warning: the last line of %s is cut off", sel.Value)
 	}
-	player, err := transcript.NewPlayer(tape, transcript.PlayConfig{})
+	cfg, err := playConfig(tape, sel)
+	if err != nil {
+		return err
+	}
+	player, err := transcript.NewPlayer(tape, cfg)
 	if err != nil {
 		return err
 	}
 	s.tape = tape
-	if tape.Header.Seed != nil {
-		s.rand = transcript.Randomness(tape.Header.Seed)
+	if cfg.Match == transcript.MatchBytes {
+		if tape.Header.Seed != nil {
+			s.rand = transcript.Randomness(tape.Header.Seed)
+		}
+		s.opts.HID, s.opts.NFC = tape.HIDConfig(), tape.NFCConfig()
 	}
-	s.opts.HID, s.opts.NFC = tape.HIDConfig(), tape.NFCConfig()
 	s.link, err = playerLink(player, tape, sel.Value)
 	if !simulated(tape) {
 		s.replug = func(context.Context, func(devices.ChangeKind)) (devices.Link, time.Time, error) {
@@ -209,6 +215,23 @@ func (a *app) openTape(sel devices.Selector, s *session) error {
 		}
 	}
 	return err
+}
+
+// playConfig reads the parameters of a replay: selector. A tape is played as
+// strictly as it can be, unless they say otherwise.
+func playConfig(tape *transcript.Tape, sel devices.Selector) (cfg transcript.PlayConfig, err error) {
+	cfg.Match = tape.Match()
+	if text := sel.Params.Get(devices.ParamMatch); text != "" {
+		if cfg.Match, err = transcript.ParseMatch(text); err != nil {
+			return cfg, usageError{fmt.Errorf("%s: %s: %w", sel, devices.ParamMatch, err)}
+		}
+	}
+	if text := sel.Params.Get(devices.ParamSpeed); text != "" {
+		if cfg.Speed, err = parseSpeed(text); err != nil {
+			return cfg, usageError{fmt.Errorf("%s: %w", sel, err)}
+		}
+	}
+	return cfg, nil
 }
 
 // simulated reports whether a tape is of a simulator, which was not unplugged.

@@ -95,12 +95,14 @@ func TestTerminalShows(t *testing.T) {
 		{[]string{"doctor", "rules"}, "SUBSYSTEM"},
 		{[]string{"transcript", "show", tape}, "CTAPHID_INIT"},
 		{[]string{"transcript", "check", tape}, "0 malformed"},
+		{[]string{"transcript", "replay", tape}, "0 differ, 0 not asked"},
 		{[]string{"transcript", "export", tape, "--out", capture}, capture},
 		{[]string{"transcript", "import", capture, "--out", filepath.Join(dir, "again.jsonl")}, "0 malformed"},
 		{[]string{"transcript", "redact", tape, "--out", public}, public},
 		{[]string{"transcript", "leaks", public, "--original", tape}, "Leaks                0"},
 		{[]string{"virtual", "profiles"}, "yubikey-4"},
 		{[]string{"virtual", "faults"}, "reset-keeps-pin"},
+		{[]string{"--device", "virtual:" + filepath.Join(dir, "rooted.key"), "virtual", "root"}, "BEGIN CERTIFICATE"},
 		{[]string{"man", filepath.Join(dir, "man1")}, "touchstone-device-reset.1"},
 		{[]string{"completion", "bash"}, "__start_touchstone"},
 		{[]string{"completion", "zsh"}, "#compdef touchstone"},
@@ -133,5 +135,30 @@ func TestTerminalServes(t *testing.T) {
 	p := sit(t, "virtual", "serve", "vpcd", "--address", "127.0.0.1:1")
 	if exit, shown := p.leaves(); exit != 1 || !strings.Contains(shown, "refused") {
 		t.Errorf("vpcd that is not there: exit status %d\n%s", exit, shown)
+	}
+}
+
+// TestTerminalReplay has a person agree to what a replay does to a key, and give
+// it its PIN.
+func TestTerminalReplay(t *testing.T) {
+	tape := filepath.Join(t.TempDir(), "tape.jsonl")
+	if exit, _, errs := run(t, keyPIN+"\n", "--device", "virtual", "--record", tape, "--pin-stdin", "pin", "set"); exit != 0 {
+		t.Fatal(errs)
+	}
+	for _, c := range []struct {
+		typed string
+		exit  int
+	}{{"reply", 6}, {"replay", 0}} {
+		p := sit(t, "transcript", "replay", "--against", "virtual", tape)
+		p.waits("It sets the key's PIN.")
+		p.waits("Type replay to go ahead: ")
+		p.types(c.typed + "\n")
+		if c.exit == 0 {
+			p.waits("PIN of ")
+			p.types("97531\n")
+		}
+		if exit, shown := p.leaves(); exit != c.exit || c.exit == 0 && !strings.Contains(shown, "0 differ, 0 not asked") {
+			t.Errorf("%s: exit status %d\n%s", c.typed, exit, shown)
+		}
 	}
 }

@@ -18,14 +18,9 @@ func (a *app) transcriptCommand() *cobra.Command {
 			Example: "  touchstone transcript show tape.jsonl",
 			RunE:    func(_ *cobra.Command, args []string) error { return a.transcriptShow(args[0]) },
 		},
-		&cobra.Command{
-			Use: "check TAPE", Short: "Count what is on a tape, and say what is wrong with it", Args: cobra.ExactArgs(1),
-			Long: "Read a tape, our own or one of the foreign forms, and count its messages: whole, cut (begun and\n" +
-				"not ended) and malformed. The exit status is 0 when no message is malformed, and 5 when some is.",
-			Example: "  touchstone transcript check tape.jsonl\n  touchstone --json transcript check tape.jsonl",
-			RunE:    func(_ *cobra.Command, args []string) error { return a.transcriptCheck(args[0]) },
-		},
-		a.transcriptImportCommand(), a.transcriptExportCommand(), a.transcriptRedactCommand(), a.transcriptLeaksCommand(),
+		a.transcriptCheckCommand(),
+		a.transcriptReplayCommand(), a.transcriptImportCommand(), a.transcriptExportCommand(),
+		a.transcriptRedactCommand(), a.transcriptLeaksCommand(),
 	)
 }
 

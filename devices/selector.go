@@ -28,7 +28,7 @@ type Selector struct {
 	Kind   Kind
 	Value  string     // after the colon; of udp and tcp HOST:PORT
 	NFC    bool       // virtual: put it behind APDUs
-	Params url.Values // virtual and udp: after the question mark
+	Params url.Values // virtual, replay and udp: after the question mark
 }
 
 // ErrSelector: a text is no selector.
@@ -40,7 +40,7 @@ const Selectors = "hid:PATH|SERIAL, nfc:READER, aaguid:UUID, touch, virtual[+nfc
 // ParseSelector reads a selector: hid:/dev/hidraw3, hid:<serial>, nfc:<part of
 // the reader's name>, aaguid:<uuid>, touch, virtual[+nfc][:<name>][?<params>],
 // where the name is a profile's or a file's,
-// replay:<file>, udp:<host>:<port>[?local=<ip>:<port>], tcp:<host>:<port>, or
+// replay:<file>[?match=bytes|rekey|semantic][&speed=recorded|2x], udp:<host>:<port>[?local=<ip>:<port>], tcp:<host>:<port>, or
 // nothing for the only key that is there. An address without a host is on
 // 127.0.0.1. The error wraps [ErrSelector].
 func ParseSelector(text string) (Selector, error) {
@@ -56,10 +56,39 @@ func ParseSelector(text string) (Selector, error) {
 		return parseSocket(k, text, value)
 	case k == KindTouch && !colon:
 		return Selector{Kind: k}, nil
-	case (k == KindHID || k == KindNFC || k == KindAAGUID || k == KindReplay) && value != "":
+	case k == KindReplay && value != "":
+		return parseReplay(value), nil
+	case (k == KindHID || k == KindNFC || k == KindAAGUID) && value != "":
 		return Selector{Kind: k, Value: value}, nil
 	}
 	return Selector{}, fmt.Errorf("%w %q: want %s", ErrSelector, text, Selectors)
+}
+
+// Parameters of a tape: how alike questions must be, and how fast it answers.
+const (
+	ParamMatch = "match"
+	ParamSpeed = "speed"
+)
+
+// parseReplay cuts parameters off the name of a tape. What is behind a question
+// mark and is none belongs to the name.
+func parseReplay(value string) Selector {
+	s := Selector{Kind: KindReplay, Value: value}
+	i := strings.LastIndexByte(value, '?')
+	if i < 1 {
+		return s
+	}
+	params, err := url.ParseQuery(value[i+1:])
+	if err != nil || len(params) == 0 {
+		return s
+	}
+	for name := range params {
+		if name != ParamMatch && name != ParamSpeed {
+			return s
+		}
+	}
+	s.Value, s.Params = value[:i], params
+	return s
 }
 
 // cutVirtual cuts off the word virtual where it stands alone.

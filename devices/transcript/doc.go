@@ -34,5 +34,13 @@
 //	...
 //	err = ch.Close() // an UnreadError, if the tape has more
 //
+// A tape without a seed, on which there is a PIN, replays by re-keying: with
+// PlayConfig.Match the player compares whole messages, does the key agreement
+// itself and holds the host to what it has to prove.
+//
+// In a test, one call does it all:
+//
+//	conn, err := transcript.Open(t, "testdata/login.jsonl").Reports()
+//
 // [Check] counts what is on a tape without loading it.
 package transcript

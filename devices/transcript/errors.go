@@ -50,6 +50,10 @@ type MismatchError struct {
 	Want   []byte // what the tape has, in this host's channel and nonce
 	Offset int    // of the first byte that differs; the shorter's length if it begins the longer
 
+	// Differs is where messages differ that are not compared byte for byte, such
+	// as "rp.id", and then in the place of Offset.
+	Differs string
+
 	AskedName, WantName string // such as "CTAPHID_CBOR authenticatorGetInfo on channel 00080002"
 }
 
@@ -60,6 +64,9 @@ func (e *MismatchError) Error() string {
 }
 
 func (e *MismatchError) difference() string {
+	if e.Differs != "" {
+		return e.Differs + " differs"
+	}
 	if e.Offset >= len(e.Asked) || e.Offset >= len(e.Want) {
 		return fmt.Sprintf("the same up to byte %d, %d bytes asked and %d on the tape",
 			e.Offset, len(e.Asked), len(e.Want))
@@ -101,10 +108,27 @@ type UnreadError struct {
 
 // Error says how much was left and from where on.
 func (e *UnreadError) Error() string {
-	text := fmt.Sprintf("%s: %d reports or APDUs (%d requests) were not played, from line %d on: %s",
-		e.File, e.Count, e.Requests, e.Line, e.First)
+	what := fmt.Sprintf("%d reports or APDUs (%d requests)", e.Count, e.Requests)
+	if e.Count == e.Requests {
+		what = fmt.Sprintf("%d requests", e.Count)
+	}
+	text := fmt.Sprintf("%s: %s were not played, from line %d on: %s", e.File, what, e.Line, e.First)
 	if e.Cut {
 		text += " (behind a cut in the tape)"
 	}
 	return text
+}
+
+// AuthError is a question that matches, and does not prove what it has to: its
+// pinUvAuthParam or saltAuth does not verify, or the PIN in it is another one.
+type AuthError struct {
+	File     string
+	Line     int    // of the question on the tape
+	Question string // its name
+	Reason   string
+}
+
+// Error names the question and what is wrong with it.
+func (e *AuthError) Error() string {
+	return fmt.Sprintf("%s line %d: %s: %s", e.File, e.Line, e.Question, e.Reason)
 }

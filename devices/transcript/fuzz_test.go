@@ -137,3 +137,77 @@ func FuzzPlayer(f *testing.F) {
 		}
 	})
 }
+
+// What any bytes ask can be told, compared and proven without end or panic.
+func FuzzQuestion(f *testing.F) {
+	for _, text := range []string{"04", "06a201020202", "0aa30101030204420000", "01a401582000", "0cd9"} {
+		f.Add(fixtures.Unhex(f, text), []byte{4})
+	}
+	f.Add(asks(f, 2, m{1: "a", 2: make([]byte, 32), 4: m{"hmac-secret": m{1: m{1: 2}, 2: make([]byte, 64), 3: []byte{1}}}, 6: []byte{1}, 7: 2}), asks(f, 2, m{1: "a"}))
+	f.Add(asks(f, 6, m{1: 2, 2: 4, 3: m{1: 2, -1: 1, -2: []byte{1}}, 4: []byte{1}, 5: make([]byte, 80), 6: make([]byte, 32)}), asks(f, 13, m{1: 3, 2: m{}, 4: []byte{}}))
+	f.Fuzz(func(t *testing.T, asked, tape []byte) {
+		q, err := ParseQuestion(asked)
+		if err == nil {
+			if q.Differs(q, MatchRekeyed) != "" {
+				t.Errorf("%x differs from itself: %s", asked, q.Differs(q, MatchRekeyed))
+			}
+			_, _, _ = q.Token()
+			_, _ = q.Agreement()
+			_ = q.String()
+		}
+		e := Exchange{Kind: CTAP2, Request: tape}
+		_ = e.Differs(Exchange{Kind: CTAP2, Request: asked}, MatchMeaning)
+		_ = e.Name()
+	})
+}
+
+// A tape that loads can be played by messages to whoever asks what it asks: all
+// comes to an end, with an error or without.
+func FuzzRekeyed(f *testing.F) {
+	addTapes(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		tape, err := load(bytes.NewReader(text), "fuzz", 1<<20)
+		if err != nil {
+			return
+		}
+		player, err := NewPlayer(tape, PlayConfig{Match: MatchMeaning})
+		if err != nil {
+			return
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+		defer stop()
+		if tape.Header.Transport == NFC {
+			rekeyFuzzedCard(ctx, tape, player)
+		} else {
+			rekeyFuzzedReports(ctx, tape, player)
+		}
+		_ = player.Close()
+	})
+}
+
+func rekeyFuzzedCard(ctx context.Context, tape *Tape, player *Player) {
+	card, err := player.Card()
+	for _, s := range tape.steps() {
+		if err == nil && s.dir == Out {
+			_, _ = card.Transmit(ctx, s.data)
+		}
+	}
+}
+
+func rekeyFuzzedReports(ctx context.Context, tape *Tape, player *Player) {
+	conn, err := player.Reports()
+	if err != nil {
+		return
+	}
+	report := make([]byte, maxReportSize)
+	for _, s := range tape.steps() {
+		switch s.dir {
+		case Out:
+			_ = conn.WriteReport(ctx, s.data)
+		case In:
+			short, stop := context.WithTimeout(ctx, time.Millisecond)
+			_, _ = conn.ReadReport(short, report)
+			stop()
+		}
+	}
+}

@@ -2,9 +2,12 @@ package transcript
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 	"github.com/touchstone-fido/touchstone/nfc"
@@ -17,27 +20,83 @@ type PlayConfig struct {
 	// the context of the present request, and a cancelled session replays. It
 	// must not use the player.
 	OnCancel func()
+
+	// Match is how alike the host's questions and those of the tape must be. With
+	// any but MatchBytes the player has a framing of its own, compares whole
+	// messages, and does the key agreement itself.
+	Match Match
+
+	// PIN is the PIN that the session begins with, for a host that is held to it;
+	// nil for that of the tape's header, or none.
+	PIN []byte
+
+	// Rand is the source of the player's own keys and tokens; crypto/rand if nil.
+	Rand io.Reader
+
+	// Speed is how fast answers come: 0 for at once, 1 as on the tape, 2 for twice
+	// as fast.
+	Speed float64
+
+	// Pause waits for a time or for the context's end; nil for the real clock.
+	Pause func(ctx context.Context, d time.Duration) error
+}
+
+func (cfg *PlayConfig) setDefaults() {
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Pause == nil {
+		cfg.Pause = pause
+	}
+}
+
+// pause waits by the real clock.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Rest waits for what d on the tape's clock is at Speed. The error is the cause
+// with which ctx ends before.
+func (cfg *PlayConfig) Rest(ctx context.Context, d time.Duration) error {
+	if cfg.Speed <= 0 || d <= 0 {
+		return nil
+	}
+	if cfg.Pause == nil {
+		cfg.Pause = pause
+	}
+	return cfg.Pause(ctx, time.Duration(float64(d)/cfg.Speed))
 }
 
 // Player is a key that gives the answers of a tape, to the questions of the
 // tape, in their order. A question that differs is a [MismatchError], after
 // which nothing works any more; a question or an answer that the tape does not
 // have next is an [EndError]; a place where the tape lacks something is an
-// [ErrCut]. Answers come at once, whatever the tape's clock says, and nothing
-// ever waits or is recorded.
+// [ErrCut]. Answers come at once unless [PlayConfig.Speed] says otherwise, and
+// nothing is ever recorded.
 //
 // What cannot be the same twice is carried over from the tape to the host:
 // the nonce of CTAPHID_INIT, and the channel where the tape does not tell the
 // host which one to use. A tape with a seed is compared byte by byte.
+//
+// With [MatchRekeyed] and [MatchMeaning] questions are whole messages, and a
+// question that does not prove what it has to is an [AuthError].
 type Player struct {
 	tape  *Tape
 	cfg   PlayConfig
 	table channels
 
-	mu     sync.Mutex
-	steps  []step
-	pos    int
-	failed error // for good
+	mu       sync.Mutex
+	steps    []step
+	pos      int
+	failed   error     // for good
+	messages *messages // nil for MatchBytes
 
 	asker *liveReports  // who asked last, of those whose reads wait
 	moved chan struct{} // closed when pos or failed has changed
@@ -49,13 +108,18 @@ func NewPlayer(tape *Tape, cfg PlayConfig) (*Player, error) {
 	if err := tape.playable(); err != nil {
 		return nil, fmt.Errorf("tape %s %w", tape.Name, err)
 	}
-	return &Player{
+	cfg.setDefaults()
+	p := &Player{
 		tape:  tape,
 		cfg:   cfg,
 		table: newChannels(len(tape.Header.Seed) > 0),
 		steps: tape.steps(),
 		moved: make(chan struct{}),
-	}, nil
+	}
+	if cfg.Match != MatchBytes {
+		p.messages = newMessages(tape, &p.cfg)
+	}
+	return p, nil
 }
 
 // Reports connects to the key of a HID tape. After the connection was closed
@@ -63,6 +127,9 @@ func NewPlayer(tape *Tape, cfg PlayConfig) (*Player, error) {
 func (p *Player) Reports() (ctaphid.ReportConn, error) {
 	if p.tape.Header.Transport != HID {
 		return nil, fmt.Errorf("tape %s %w as HID reports: it is of transport %q", p.tape.Name, ErrUnplayable, p.tape.Header.Transport)
+	}
+	if p.messages != nil {
+		return newRekeyedReports(p), nil
 	}
 	return &playedReports{session{player: p}}, nil
 }
@@ -72,6 +139,9 @@ func (p *Player) Card() (nfc.Card, error) {
 	if p.tape.Header.Transport != NFC {
 		return nil, fmt.Errorf("tape %s %w as a card: it is of transport %q", p.tape.Name, ErrUnplayable, p.tape.Header.Transport)
 	}
+	if p.messages != nil {
+		return &rekeyedCard{session: session{player: p}}, nil
+	}
 	return &playedCard{session{player: p}}, nil
 }
 
@@ -80,6 +150,9 @@ func (p *Player) Card() (nfc.Card, error) {
 func (p *Player) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.messages != nil {
+		defer p.messages.keys.wipe()
+	}
 	return p.unread()
 }
 
@@ -98,6 +171,12 @@ func (s *session) Close() error {
 		return nil
 	}
 	s.closed = true
+	if p.messages != nil {
+		if p.messages.atClose() {
+			return nil
+		}
+		return p.unread()
+	}
 	if next, _ := p.next(); next.event != nil && next.event.Name == eventClose {
 		p.pos++
 		return nil
@@ -116,6 +195,9 @@ func (s *session) usable(ctx context.Context, closed error) error {
 }
 
 func (p *Player) unread() error {
+	if p.messages != nil {
+		return p.messages.unread()
+	}
 	e := &UnreadError{File: p.tape.Name}
 	for _, s := range p.steps[p.pos:] {
 		if s.dir == 0 {
@@ -185,6 +267,11 @@ func (p *Player) answer(ctx context.Context) ([]byte, error) {
 	next, ok := p.next()
 	if !ok || next.dir != In {
 		return nil, p.noAnswer(ctx, next, ok)
+	}
+	if p.pos > 0 {
+		if err := p.cfg.Rest(ctx, next.at-p.steps[p.pos-1].at); err != nil {
+			return nil, err
+		}
 	}
 	p.pos++
 	return next.data, nil

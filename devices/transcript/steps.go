@@ -3,6 +3,7 @@ package transcript
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
 )
@@ -11,7 +12,8 @@ import (
 // tape has without their packets are steps of one report each.
 type step struct {
 	line  int
-	dir   Direction // of a report or APDU; 0 for what follows
+	at    time.Duration // on the tape's clock
+	dir   Direction     // of a report or APDU; 0 for what follows
 	data  []byte
 	late  bool   // an answer that only polling finds
 	event *Event // an error to give back, or the end of a connection
@@ -97,7 +99,7 @@ func (s *script) add(i int, rec Record) {
 		s.cut(rec, rec.Cut)
 	case rec.Level == Mark:
 		if rec.Event != nil && (rec.Event.Name == eventError || rec.Event.Name == eventClose) {
-			s.steps = append(s.steps, step{line: rec.Line, event: rec.Event})
+			s.steps = append(s.steps, step{line: rec.Line, at: rec.Time, event: rec.Event})
 		}
 	case rec.Level == Message && s.tape.Header.Transport == NFC:
 		// What a program logged above the APDUs, which follow.
@@ -107,12 +109,12 @@ func (s *script) add(i int, rec Record) {
 		s.message(i, rec)
 	default:
 		s.note(rec)
-		s.steps = append(s.steps, step{line: rec.Line, dir: rec.Dir, data: rec.Data, late: rec.Late})
+		s.steps = append(s.steps, step{line: rec.Line, at: rec.Time, dir: rec.Dir, data: rec.Data, late: rec.Late})
 	}
 }
 
 func (s *script) cut(rec Record, why string) {
-	s.steps = append(s.steps, step{line: rec.Line, cut: why})
+	s.steps = append(s.steps, step{line: rec.Line, at: rec.Time, cut: why})
 }
 
 // note keeps what later messages need to know of a report.
@@ -160,7 +162,7 @@ func (s *script) message(i int, rec Record) {
 	for cutter.Next(report) {
 		packet := Record{Line: rec.Line, Dir: rec.Dir, Level: Report, Data: report}
 		s.note(packet)
-		s.steps = append(s.steps, step{line: rec.Line, dir: rec.Dir, data: report})
+		s.steps = append(s.steps, step{line: rec.Line, at: rec.Time, dir: rec.Dir, data: report})
 		report = make([]byte, len(report))
 	}
 }

@@ -2,6 +2,8 @@ package view_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -159,6 +161,9 @@ func results(t *testing.T) map[string]view.Result {
 			{ID: "mc-no-touch", Area: "makeCredential", Text: "makes a credential without a touch", Rule: "§6.1.2 step 14", Seen: "a key"},
 			{ID: "nfc-answer-cut", Area: "NFC", Text: "leaves out the last byte of an answer", Rule: "§11.3.5.2"},
 		}},
+		"virtual-root": view.AttestationRoot{Certificate: &x509.Certificate{
+			Subject: pkix.Name{CommonName: "A root"}, Raw: []byte("not read here"),
+		}},
 		"serving": view.Serving{Keys: []view.ServedPlace{{Name: "udp", Kind: "udp", Address: "127.0.0.1:8111"}}},
 		"serving-several": view.Serving{Control: "127.0.0.1:8110", Keys: []view.ServedPlace{
 			{Name: "uhid", Kind: "uhid", Address: "/dev/uhid"}, {Name: "usbip", Kind: "usbip", Address: "127.0.0.1:3240", BusID: "1-1"},
@@ -244,6 +249,9 @@ func results(t *testing.T) map[string]view.Result {
 		"transcript-leaks": view.TapeLeaks{Tape: "public.jsonl", Findings: redact.Findings{
 			Leaks: []redact.Leak{{Line: 7, Kind: redact.User, Where: "a message", Form: "hex"}}, More: 2, Values: 12, Short: 1,
 		}},
+		"transcript-replay":         view.TapeReplay{Report: replayed()},
+		"transcript-replay-against": view.TapeReplay{Report: replayedAgainst(), Key: &virtual},
+		"transcript-checks":         checkedTapes(),
 		"doctor": view.Doctor{Version: "v1.2.3", OS: "linux", Arch: "amd64", Report: doctor.Report{Findings: []doctor.Finding{
 			{ID: "build.backends", Status: doctor.OK, Summary: "built in: hidraw, pcsc", Detail: "usbhid: get a compiler"},
 			{ID: "container", Status: doctor.OK, Summary: "this is no container"},

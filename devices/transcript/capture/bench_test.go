@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,8 +63,14 @@ func TestWriteBigCapture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	size := 220_000_000
+	if text := os.Getenv("TOUCHSTONE_BIG_CAPTURE_BYTES"); text != "" {
+		if size, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	buffer := bufio.NewWriterSize(file, 1<<20)
-	writeBigCapture(t, buffer, 220e6)
+	writeBigCapture(t, buffer, size)
 	if err := buffer.Flush(); err != nil {
 		t.Fatal(err)
 	}

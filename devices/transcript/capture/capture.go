@@ -31,6 +31,7 @@ type Device struct {
 	Facts      map[string]string // such as "product" and "vendor_id"
 	ATR        []byte            // of a card, nil if not known
 	ReportSize int               // bytes of a HID report
+	Client     string            // what spoke to it, empty if not known
 }
 
 // Opener makes the file for the tape of a device: the first, the second and so

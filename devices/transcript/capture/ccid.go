@@ -49,14 +49,14 @@ func carries(dir transcript.Direction, frame []byte) bool {
 // add takes a frame. It returns an APDU when it is whole, or cut because the
 // log has not all of the frame.
 func (f *ccidFrames) add(dir transcript.Direction, frame []byte) (apdu marked, ok bool) {
-	want := int(binary.LittleEndian.Uint32(frame[1:]))
+	want := int64(binary.LittleEndian.Uint32(frame[1:]))
 	data := frame[ccidHeader:]
 	more := frame[8] // wLevelParameter
 	if dir == in {
 		more = frame[9] // bChainParameter
 	}
-	apdu = marked{want: -1, cut: want > len(data)}
-	data = data[:min(want, len(data))]
+	apdu = marked{want: -1, cut: want > int64(len(data))}
+	data = data[:min(want, int64(len(data)))]
 	if f.parts == nil {
 		f.parts, f.last = map[transcript.Direction][]byte{}, map[transcript.Direction][]byte{}
 	}

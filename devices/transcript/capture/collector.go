@@ -165,15 +165,22 @@ func (t *tape) gap(text string) {
 // begin makes the tape. It returns false if that fails, or there are too many
 // already.
 func (t *tape) begin() bool {
-	if len(t.c.tapes) == maxTapes && !t.refused {
-		t.refused = true
-		t.c.leaveOut("a key "+t.device.Key, fmt.Sprintf("the capture has more than %d keys", maxTapes))
+	if len(t.c.tapes) == maxTapes {
+		t.refuse()
 	}
 	if t.refused {
 		return false
 	}
 	t.c.failed = t.create()
 	return t.c.failed == nil
+}
+
+// refuse leaves out what the tape would have, and tells so once.
+func (t *tape) refuse() {
+	if !t.refused {
+		t.refused = true
+		t.c.leaveOut(strings.TrimSpace("a key "+t.device.Key), fmt.Sprintf("the capture has more than %d keys", maxTapes))
+	}
 }
 
 // create opens the file and writes the header.
@@ -202,13 +209,17 @@ func (t *tape) header() (transcript.Header, error) {
 		"form": string(t.c.result.Form), "file": filepath.Base(t.c.result.File), "device": t.device.Key,
 	})
 	h := transcript.Header{
-		Transport: t.device.Transport, Device: t.device.Facts, Tool: "touchstone import",
+		Transport: t.device.Transport, Device: t.device.Facts, Tool: "touchstone import", Client: oneLine(t.device.Client),
 		ATR: t.device.ATR, Extra: map[string]json.RawMessage{"imported": origin},
 	}
 	if t.device.Transport == transcript.HID {
 		h.ReportSize = t.device.ReportSize
 	}
-	if t.start.absolute {
+	switch year := t.start.Year(); {
+	case !t.start.absolute:
+	case year < 0 || year > 9999: // RFC 3339 has no others
+		t.c.remark("the time is in the year %d; the tape does not say when it was captured", year)
+	default:
 		h.Recorded = t.start.Time
 	}
 	return h, err

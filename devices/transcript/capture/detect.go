@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
@@ -146,7 +145,7 @@ func recognise(in *bufio.Reader) (form, position, error) {
 	var skipped position
 	for {
 		head, err := in.Peek(window)
-		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+		if readError(err) && err != bufio.ErrBufferFull { // of a packed file that breaks off there is what came before
 			return form{}, skipped, fmt.Errorf("read: %w", err)
 		}
 		if guesses := Detect(head); len(guesses) > 0 {

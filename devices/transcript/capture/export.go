@@ -35,8 +35,8 @@ type Exported struct {
 //
 // Messages without their packets are cut into reports. What each packet is, in
 // the words of [transcript.Describe], and the gaps and events of the tape are
-// comments on the packets. [Import] reads such a
-// capture. file is the tape's name, for errors.
+// comments on the packets. [Import] reads such a capture. file is the tape's
+// name, for errors.
 func Export(w io.Writer, tape *transcript.Reader, file string) (Exported, error) {
 	h := tape.Header()
 	e := &exporter{header: h, start: h.Recorded, name: file}

@@ -429,7 +429,7 @@ func (l *hexLog) frame(text []byte) bool {
 // packetInWords is the packet that a line of u2f-ref-code has. The direction is
 // 0 if it has none.
 func packetInWords(text []byte) (transcript.Direction, []byte) {
-	if bytes.Count(text, []byte(":")) < 2 {
+	if !bytes.ContainsAny(text, "<>") || bytes.Count(text, []byte(":")) < 2 {
 		return 0, nil
 	}
 	m := packetWords().FindSubmatch(text)

@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/devices/transcript"
@@ -17,7 +18,10 @@ func readJSONLines(c *collector, in *bufio.Reader, skipped position) error {
 		return err
 	}
 	h := reader.Header()
-	t := c.newTape(Device{Transport: h.Transport, Facts: h.Device, ATR: h.ATR, ReportSize: h.ReportSize})
+	c.secrets(h, skipped)
+	t := c.newTape(Device{
+		Transport: h.Transport, Facts: h.Device, ATR: h.ATR, ReportSize: h.ReportSize, Client: cmp.Or(h.Client, h.Tool),
+	})
 	start := moment{Time: time.Unix(0, 0).UTC(), known: true}
 	if !h.Recorded.IsZero() {
 		start = moment{h.Recorded, true, true}
@@ -37,6 +41,17 @@ func readJSONLines(c *collector, in *bufio.Reader, skipped position) error {
 		c.remark("the last line breaks off and is left out")
 	}
 	return nil
+}
+
+// secrets tells of those that a header has: no import passes them on.
+func (c *collector) secrets(h transcript.Header, skipped position) {
+	at := Place{Line: skipped.line + 1, Offset: skipped.offset}
+	if h.PIN != "" {
+		c.remarkAt(at, "the PIN in the header is left out; what asks for it on a replay has to be told")
+	}
+	if h.Seed != nil {
+		c.remarkAt(at, "the seed in the header, which reveals the PIN, is left out")
+	}
 }
 
 // copyRecords writes the records up to the first line that is none.

@@ -135,6 +135,30 @@ func TestNewestFirstIsTurnedRound(t *testing.T) {
 	sameLines(t, "Windows as text", crossings(got...), want)
 }
 
+// A value of a Windows event is read to its end wherever it is broken into lines,
+// in hex and in base64; where it is neither, that is told.
+func TestWindowsValues(t *testing.T) {
+	response := "00a1014a30313233343536aabbcc"
+	const event = `<Event><Provider Name="Microsoft-Windows-WebAuthN"/><EventID>2225</EventID><Data Name="Request">04</Data><Data Name="Response">%s</Data></Event>`
+	want := []string{"out msg 10 04", "in msg 10 " + response}
+	for name, value := range map[string]string{"hex": response, "base64": "AKEBSjAxMjM0NTaqu8w="} {
+		for i := range value {
+			result, got := importBytes(t, fmt.Appendf(nil, event, value[:i]+"\r\n  "+value[i:]))
+			sameLines(t, fmt.Sprintf("%s broken at %d", name, i), crossings(got...), want)
+			if len(result.Remarks) > 0 {
+				t.Errorf("%s broken at %d:\n%s", name, i, remarks(result))
+			}
+		}
+	}
+	for _, value := range []string{response + "!", response + "0", response + "..."} {
+		result, got := importBytes(t, fmt.Appendf(nil, event, value))
+		sameLines(t, value, crossings(got...), want)
+		if !strings.Contains(remarks(result), "the event's response is neither hex nor base64 behind 14 bytes") {
+			t.Errorf("%s:\n%s", value, remarks(result))
+		}
+	}
+}
+
 // A log that the key wrote, or a program in its place, has the directions the
 // other way round.
 func TestKeysOwnLogIsTurnedRound(t *testing.T) {

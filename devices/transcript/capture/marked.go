@@ -130,8 +130,11 @@ func shiftedStatusWord(digits []byte) []byte {
 		digits = append([]byte("0"), digits...)
 	}
 	n := hexAppend(nil, digits)
+	if n[0] == 0 {
+		return nil // nothing is printed with zeros before it
+	}
 	bits := len(n) * 8
-	for first := n[0]; first < 0x80 && bits > 0; first <<= 1 {
+	for first := n[0]; first < 0x80; first <<= 1 {
 		bits--
 	}
 	size := 8 // of SW1, 1001xxxx

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -67,8 +69,8 @@ func readUSB(c *collector, g *guard, r packets, linkType func(gopacket.CaptureIn
 	}
 	usb.finish()
 	card.finish()
-	for link, n := range others {
-		c.leaveOut(plural(n, "packet"), fmt.Sprintf("of link type %d, which is no USB capture that this program reads", int(link)))
+	for _, link := range slices.Sorted(maps.Keys(others)) {
+		c.leaveOut(plural(others[link], "packet"), fmt.Sprintf("of link type %d, which is no USB capture that this program reads", int(link)))
 	}
 	if err == io.EOF || err == nil {
 		return nil

@@ -225,8 +225,17 @@ func (s *sessions) decide(on *session) {
 	s.join(on, s.newDevice())
 }
 
+// newDevice is one key more. All beyond what a capture may have are one, whose
+// tape is refused.
 func (s *sessions) newDevice() *hidDevice {
+	n := len(s.devices)
+	if n > maxTapes {
+		return s.devices[n-1]
+	}
 	d := &hidDevice{tape: s.c.newTape(s.device), size: ctaphid.ReportSize}
+	if n == maxTapes {
+		d.tape.refuse()
+	}
 	s.devices = append(s.devices, d)
 	return d
 }

@@ -74,6 +74,25 @@ func TestBase64Run(t *testing.T) {
 	}
 }
 
+func TestStatusWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"SW=9000":                       "9000 true",
+		" SW=6A82 and more":             "6a82 true",
+		"SW=" + shiftedWord(0x6a, 0x82): "6a82 true",
+		"SW=" + shiftedWord(0x61, 0x10): "6110 true",
+		"SW=900":                        " true",
+		"SW=":                           " true",
+		"SW=00000":                      " true", // nothing shifted begins with zeros
+		"SW=0000000000000000":           " true",
+		"no word":                       " false",
+	} {
+		sw, announced := statusWord([]byte(text))
+		if got := fmt.Sprintf("%x %v", sw, announced); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestMarkAt(t *testing.T) {
 	for line, want := range map[string]string{
 		"DEBUG:fido2.hid:SEND: 0102": "SEND: |0102",
@@ -288,6 +307,33 @@ func TestUsbmonLine(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %s, want %s", line, got, want)
+		}
+	}
+}
+
+// Descriptors that are shorter than they say, or say less than they must, say
+// nothing.
+func TestDescriptors(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind byte
+		data []byte
+		want string
+	}{
+		"a string":               {usbStringDescriptor, []byte{6, 3, 'a', 0, 'b', 0}, "ab"},
+		"one that goes on":       {usbStringDescriptor, []byte{4, 3, 'a', 0, 'b', 0}, "a"},
+		"one that breaks off":    {usbStringDescriptor, []byte{20, 3, 'a', 0, 'b'}, "a"},
+		"one of no length":       {usbStringDescriptor, []byte{0, 3, 'a', 0}, ""},
+		"one shorter than that":  {usbStringDescriptor, []byte{1, 3, 'a', 0}, ""},
+		"an empty one":           {usbStringDescriptor, []byte{2, 3}, ""},
+		"a device in part":       {usbDeviceDescriptor, make([]byte, 17), ""},
+		"interfaces of no size":  {usbConfigDescriptor, []byte{9, 2, 9, 0, 1, 1, 0, 0x80, 50, 0, 0, 0}, ""},
+		"interfaces in part":     {usbConfigDescriptor, []byte{9, 2, 9, 0, 1, 1, 0, 0x80, 50, 9, 4, 0}, ""},
+		"a report's description": {hidReportDescriptor, []byte{6}, ""},
+	} {
+		d := descriptors{names: [3]byte{0, 2, 0}}
+		d.learn([]byte{0x80, usbGetDescriptor, 2, c.kind, 0, 0, 0xff, 0}, c.data)
+		if d.vendor != 0 || len(d.endpoints) != 0 || len(d.fido) != 0 || d.String() != c.want {
+			t.Errorf("%s: %+v", name, d)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (d *descriptors) learn(setup, data []byte) {
 		d.names = [3]byte(data[14:17])
 	case kind == usbConfigDescriptor:
 		d.configuration(data)
-	case kind == usbStringDescriptor && index != 0 && len(data) > 2:
+	case kind == usbStringDescriptor && index != 0 && len(data) > 2 && data[0] >= 2:
 		if d.strings == nil || len(d.strings) > 64 {
 			d.strings = map[byte]string{}
 		}

@@ -55,6 +55,7 @@ type winEvent struct {
 const (
 	maxEvent  = 1 << 20
 	maxIDLine = 64 // a line with an event's number is short
+	maxFields = 64 // of an event
 )
 
 func windowsEvidence(line []byte) (Form, int) {
@@ -126,7 +127,7 @@ func (w *windows) readXML(in *bufio.Reader) error {
 				e.time = moment{t, true, true}
 			}
 		}
-		for _, m := range winXMLData().FindAllSubmatch(text, 64) {
+		for _, m := range winXMLData().FindAllSubmatch(text, maxFields) {
 			e.fields[string(m[1])] = html.UnescapeString(string(m[2]))
 		}
 		w.event(e)
@@ -176,34 +177,62 @@ func nextEvent(data []byte) int {
 // stands before it in the list does; names and values follow.
 func (w *windows) readText(lines *lines) {
 	var clock clock
-	e := winEvent{fields: map[string]string{}}
-	var open string // the name of a value that goes on in the next line
+	e := winText{winEvent: winEvent{fields: map[string]string{}}}
+	begin := func(id int, at moment) {
+		e.close()
+		w.event(e.winEvent)
+		e = winText{winEvent: winEvent{id: id, time: at, fields: map[string]string{}}}
+	}
 	for lines.next() {
 		text := lines.text
 		if m := winTextID().FindSubmatch(text[:min(len(text), maxIDLine)]); m != nil {
-			w.event(e)
-			e = winEvent{id: number(m[1]), time: e.time, fields: map[string]string{}}
-			open = ""
+			begin(number(m[1]), e.time)
 			continue
 		}
 		m := winField().FindSubmatch(text)
-		switch {
-		case m == nil && open != "" && isHexLine(text) && len(e.fields[open]) < maxEvent:
-			e.fields[open] += string(bytes.TrimSpace(text))
-		case m == nil:
-			open = ""
-		default:
-			name, value := string(m[1]), string(m[2])
-			if at := clock.read([]byte(value)); at.known && (name == "Date" || name == "TimeCreated") {
-				w.event(e)
-				e = winEvent{time: at, fields: map[string]string{}}
-				continue
-			}
-			open = name
-			e.fields[name] = value
+		if m == nil {
+			e.goOn(text)
+			continue
 		}
+		if at := clock.read(m[2]); at.known && (string(m[1]) == "Date" || string(m[1]) == "TimeCreated") {
+			begin(0, at)
+			continue
+		}
+		e.put(string(m[1]), m[2])
 	}
-	w.event(e)
+	begin(0, moment{})
+}
+
+// winText is an event of which lines are being read.
+type winText struct {
+	winEvent
+	open  string // the name of a value that goes on in the next line
+	value []byte // and what there is of it
+}
+
+// put begins a value.
+func (e *winText) put(name string, value []byte) {
+	e.close()
+	if _, ok := e.fields[name]; ok || len(e.fields) < maxFields {
+		e.open, e.value = name, append(e.value[:0], value...)
+	}
+}
+
+// goOn takes a line without a name: a value in hex may go on in it.
+func (e *winText) goOn(text []byte) {
+	if e.open == "" || !isHexLine(text) || len(e.value) >= maxEvent {
+		e.close()
+		return
+	}
+	e.value = append(e.value, bytes.TrimSpace(text)...)
+}
+
+// close ends a value.
+func (e *winText) close() {
+	if e.open != "" {
+		e.fields[e.open] = string(e.value)
+	}
+	e.open = ""
 }
 
 func isHexLine(text []byte) bool {

@@ -52,6 +52,9 @@ func wiresharkFields(line []byte) [][]byte {
 	if n := len(line); n < 2*ctaphid.MinReportSize || !isHex(line[n-1]) && line[n-1] != ' ' {
 		return nil
 	}
+	if !bytes.Contains(line, []byte("host")) && bytes.Count(line, []byte(".")) < 2 {
+		return nil // there is no address in it
+	}
 	return wiresharkPlain().FindSubmatch(line)
 }
 
