@@ -59,7 +59,7 @@ func (b *book) set(value, pseudonym []byte) {
 	b.taken[string(pseudonym)] = true
 }
 
-// stream is randomness that depends on the key, a label and a value.
+// stream256 is randomness that depends on the key, a label and a value.
 type stream256 struct {
 	mac   func(block uint32) []byte
 	block uint32

@@ -109,8 +109,8 @@ func countDigits(text []byte) (n int) {
 	return n
 }
 
-// certificateKey shows a public key: a point of P-256 as one, the bits of any other
-// kind but the last parts that verification cannot do without.
+// certificateKey shows a public key: a point of P-256 as one, of any other kind its
+// bits, which then are no key any more.
 func (w *walker) certificateKey(v asn1.RawValue) {
 	parts, ok := inside(v)
 	if !ok || len(parts) != 2 || len(parts[1].Bytes) < 2 {
