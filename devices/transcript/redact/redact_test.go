@@ -216,3 +216,21 @@ func TestShortStrings(t *testing.T) {
 		}
 	}
 }
+
+// A string that was named goes even where its kind is kept.
+func TestStringsGoEverywhere(t *testing.T) {
+	o := redact.Options{Keep: []redact.Kind{redact.User}, Strings: []string{"alice"}}
+	redacted, _ := public(t, ways[1], o)
+	names := 0
+	for _, v := range redact.Values(redacted) {
+		if bytes.Contains(v.Bytes, []byte("alice")) {
+			t.Errorf("%q", v.Bytes)
+		}
+		if v.Kind == redact.User && bytes.HasSuffix(v.Bytes, []byte("@mail.example")) {
+			names++
+		}
+	}
+	if names != 2 {
+		t.Errorf("%d names are otherwise as they were", names)
+	}
+}
