@@ -61,7 +61,7 @@ var rules = map[string][]string{
 	"packaging/udev":            {},
 	"scripts/typecheck":         {},
 	"cmd/internal/term":         {},
-	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/reset", "devices/transcript", "devices/transcript/capture", "devices/transcript/diff", "devices/transcript/explain", "devices/transcript/replay", "devices/virtual", "devices/virtual/control", "devices/virtual/profiles", "relyingparty"},
+	"cmd/internal/view":         {"ctaphid", "nfc", "ctap2", "ctap2/u2f", "ctap2/authdata", "ctap2/wire", "ctap2/pinuv", "ctap2/webauthn", "devices", "devices/doctor", "devices/manage", "devices/reset", "devices/transcript", "devices/transcript/capture", "devices/transcript/redact", "devices/transcript/diff", "devices/transcript/explain", "devices/transcript/replay", "devices/virtual", "devices/virtual/control", "devices/virtual/profiles", "relyingparty"},
 	"rig":                       {},
 	"rig/browser":               {},
 	"rig/guestinit":             {},
@@ -70,6 +70,7 @@ var rules = map[string][]string{
 
 	"devices/transcript":         append([]string{"ctap2", "ctaphid", "nfc"}, leaves...),
 	"devices/transcript/capture": append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
+	"devices/transcript/redact":  append([]string{"ctap2", "ctaphid", "nfc", "devices/transcript"}, leaves...),
 	"devices/transcript/diff":    {"devices/transcript", "devices/transcript/explain"},
 	"devices/transcript/explain": append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 	"devices/transcript/replay":  append([]string{"devices/transcript", "ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),

@@ -83,6 +83,7 @@ func TestTerminalFingerprintRename(t *testing.T) {
 func TestTerminalShows(t *testing.T) {
 	dir := t.TempDir()
 	tape, capture := filepath.Join(dir, "tape.jsonl"), filepath.Join(dir, "tape.pcapng")
+	public := filepath.Join(dir, "public.jsonl")
 	if exit, _, errs := run(t, "", "--device", "virtual", "--record", tape, "device", "info"); exit != 0 {
 		t.Fatal(errs)
 	}
@@ -97,6 +98,8 @@ func TestTerminalShows(t *testing.T) {
 		{[]string{"transcript", "replay", tape}, "0 differ, 0 not asked"},
 		{[]string{"transcript", "export", tape, "--out", capture}, capture},
 		{[]string{"transcript", "import", capture, "--out", filepath.Join(dir, "again.jsonl")}, "0 malformed"},
+		{[]string{"transcript", "redact", tape, "--out", public}, public},
+		{[]string{"transcript", "leaks", public, "--original", tape}, "Leaks                0"},
 		{[]string{"virtual", "profiles"}, "yubikey-4"},
 		{[]string{"virtual", "faults"}, "reset-keeps-pin"},
 		{[]string{"--device", "virtual:" + filepath.Join(dir, "rooted.key"), "virtual", "root"}, "BEGIN CERTIFICATE"},

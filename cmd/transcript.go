@@ -20,6 +20,7 @@ func (a *app) transcriptCommand() *cobra.Command {
 		},
 		a.transcriptCheckCommand(),
 		a.transcriptReplayCommand(), a.transcriptImportCommand(), a.transcriptExportCommand(),
+		a.transcriptRedactCommand(), a.transcriptLeaksCommand(),
 	)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/touchstone-fido/touchstone/devices/doctor"
 	"github.com/touchstone-fido/touchstone/devices/transcript"
 	"github.com/touchstone-fido/touchstone/devices/transcript/capture"
+	"github.com/touchstone-fido/touchstone/devices/transcript/redact"
 	software "github.com/touchstone-fido/touchstone/devices/virtual"
 	"github.com/touchstone-fido/touchstone/devices/virtual/control"
 	"github.com/touchstone-fido/touchstone/devices/virtual/profiles"
@@ -240,6 +241,13 @@ func results(t *testing.T) map[string]view.Result {
 		"transcript-export": view.TapeExport{Out: "tape.pcapng", Exported: capture.Exported{
 			Tape: "tape.jsonl", Transport: transcript.NFC, Link: "LINKTYPE_WIRESHARK_UPPER_PDU", Packets: 7, Crossings: 6,
 			Remarks: []capture.Remark{{Place: capture.Place{Line: 5}, Text: "left out: no record"}}, MoreRemarks: 2,
+		}},
+		"transcript-redact": view.TapeRedact{Tape: "tape.jsonl", Out: "public.jsonl", Result: redact.Result{
+			Values: map[redact.Kind]int{redact.RP: 3, redact.User: 2}, Signatures: 2, Kept: 1,
+			Notes: []string{"the PIN was removed from the header"}, Dropped: []redact.Place{{Line: 5, Why: "cut"}},
+		}},
+		"transcript-leaks": view.TapeLeaks{Tape: "public.jsonl", Findings: redact.Findings{
+			Leaks: []redact.Leak{{Line: 7, Kind: redact.User, Where: "a message", Form: "hex"}}, More: 2, Values: 12, Short: 1,
 		}},
 		"transcript-replay":         view.TapeReplay{Report: replayed()},
 		"transcript-replay-against": view.TapeReplay{Report: replayedAgainst(), Key: &virtual},
