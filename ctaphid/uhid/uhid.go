@@ -150,7 +150,11 @@ func (a *Attachment) powerCycle() {
 // work carries reports until something ends the attachment.
 func (a *Attachment) work() {
 	defer close(a.ended)
-	stop := context.AfterFunc(a.ctx, func() { a.node.Close() }) // which ends the read of it
+	closed := make(chan struct{})
+	context.AfterFunc(a.ctx, func() {
+		a.node.Close() // which ends the read of it
+		close(closed)
+	})
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
@@ -158,9 +162,7 @@ func (a *Attachment) work() {
 	}()
 	a.end(a.listen())
 	<-pumped
-	if stop() {
-		a.node.Close()
-	}
+	<-closed
 	a.conn.Close()
 	a.powerCycle()
 }

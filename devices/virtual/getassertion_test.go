@@ -102,13 +102,13 @@ func TestAssertionOfAWrappedCredential(t *testing.T) {
 func TestAssertionWithoutUserPresence(t *testing.T) {
 	r := newRig(t)
 	c := r.make(creation())
-	touches := r.touches
+	touches := r.touches()
 	a := r.assert(assertion(c.id).with(m{5: s{"up": false}}), c)
 	expect(t, "flags", a.flags, byte(0))
-	expect(t, "touches", r.touches, touches)
+	expect(t, "touches", r.touches(), touches)
 	r.want(0x2e, cmdGetAssertion, assertion(make([]byte, 64)).with(m{5: s{"up": false}}))
 	r.want(0x2e, cmdGetAssertion, assertion(make([]byte, 64)))
-	expect(t, "touches for what is not there", r.touches, touches)
+	expect(t, "touches for what is not there", r.touches(), touches)
 }
 
 func TestOneOfSeveralAllowedAnswers(t *testing.T) {
@@ -157,9 +157,9 @@ func (r *rig) users(request m, credentials []made) string {
 func TestNewestAccountFirst(t *testing.T) {
 	r := newRig(t)
 	credentials := r.accounts("one", "two", "three")
-	touches := r.touches
+	touches := r.touches()
 	expect(t, "order", r.users(assertion(), credentials), "three two one")
-	expect(t, "touches", r.touches-touches, 1)
+	expect(t, "touches", r.touches()-touches, 1)
 	r.want(0x30, cmdGetNextAssertion, nil) // one too many
 	credentials = append(credentials, r.make(discoverable("one")))
 	expect(t, "order after an overwrite", r.users(assertion(), credentials), "one three two")

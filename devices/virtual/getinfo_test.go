@@ -81,7 +81,7 @@ func TestGetInfoOfAFactoryNewKey(t *testing.T) {
 			t.Fatalf("getInfo is %v, want %v", got, want)
 		}
 	}
-	expect(t, "touches", r.touches, 0)
+	expect(t, "touches", r.touches(), 0)
 }
 
 func algorithms(list ...int64) (all []any) {

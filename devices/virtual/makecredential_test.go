@@ -15,7 +15,7 @@ func TestMakeCredential(t *testing.T) {
 	got := r.make(creation())
 	expect(t, "fmt", got.body[uint64(1)], any("packed"))
 	expect(t, "flags", got.flags, byte(flagUP|flagAT))
-	expect(t, "touches", r.touches, 1)
+	expect(t, "touches", r.touches(), 1)
 	expect(t, "members of the answer", len(got.body), 3)
 	if !bytes.Equal(got.aaguid, virtual.DefaultAAGUID[:]) {
 		t.Errorf("AAGUID is %x", got.aaguid)
@@ -204,12 +204,12 @@ func TestFirstSupportedAlgorithmWins(t *testing.T) {
 func TestEmptyPinUvAuthParamAsksForATouch(t *testing.T) {
 	r := newRig(t)
 	for _, want := range []byte{0x35, 0x31} {
-		touches := r.touches
+		touches := r.touches()
 		r.want(want, cmdMakeCredential, creation().with(m{8: []byte{}, 9: 1}))
 		r.want(want, cmdMakeCredential, creation().with(m{8: []byte{}}))
 		r.want(want, cmdGetAssertion, assertion().with(m{6: []byte{}, 7: 1}))
 		r.want(want, cmdGetAssertion, assertion().with(m{6: []byte{}}))
-		expect(t, "touches", r.touches-touches, 4)
+		expect(t, "touches", r.touches()-touches, 4)
 		if want == 0x35 {
 			r.setPIN()
 		}
@@ -263,7 +263,7 @@ func TestPinUvAuthParamOfMakeCredential(t *testing.T) {
 	r.want(0x33, cmdMakeCredential, good.with(m{8: append(bytes.Clone(param), 0)}))
 	r.want(0x33, cmdMakeCredential, good.with(m{9: 1}))
 	r.want(0x33, cmdMakeCredential, good.with(m{1: otherHash[:]}))
-	expect(t, "touches", r.touches, 0)
+	expect(t, "touches", r.touches(), 0)
 	got := r.make(good.with(m{7: s{"uv": true}})) // the param wins over uv
 	expect(t, "flags", got.flags, byte(flagUP|flagUV|flagAT))
 }
@@ -274,9 +274,9 @@ func TestExcludeList(t *testing.T) {
 	other := r.ok(cmdMakeCredential, creation().with(m{2: s{"id": "other.example"}}))
 	otherID := bytes.Clone(other[uint64(2)].([]byte)[55 : 55+64])
 	for name, id := range map[string][]byte{"wrapped": wrapped.id, "stored": stored.id} {
-		touches := r.touches
+		touches := r.touches()
 		r.want(0x19, cmdMakeCredential, creation().with(m{5: descriptors(id)}))
-		expect(t, "touches for the "+name+" one", r.touches-touches, 1)
+		expect(t, "touches for the "+name+" one", r.touches()-touches, 1)
 		r.want(0x19, cmdMakeCredential, creation().with(m{5: descriptors(append(ids(7), id)...)}))
 		r.ok(cmdMakeCredential, creation().with(m{5: []any{s{"id": id, "type": "other"}}}))
 		r.ok(cmdMakeCredential, creation().with(m{2: s{"id": "third.example"}, 5: descriptors(id)}))

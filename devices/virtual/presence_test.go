@@ -30,7 +30,7 @@ func TestBeingPlacedInTheField(t *testing.T) {
 		r.assert(assertion(c.id).with(m{5: s{"up": false}}), c)
 		r.key.PowerCycle()
 		r.ok(cmdSelection, nil)
-		expect(t, "touches", r.touches, 0)
+		expect(t, "touches", r.touches(), 0)
 		expect(t, "keepalives", len(r.states), 0)
 
 		r = newRig(t, onNFC, model(func(p *virtual.Profile) { p.Field = virtual.FieldProfile{Window: time.Minute, Uses: 2} }))

@@ -56,9 +56,9 @@ func TestResetWindow(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		r.ok(cmdReset, nil)
 		time.Sleep(time.Nanosecond)
-		touches := r.touches
+		touches := r.touches()
 		r.want(0x30, cmdReset, nil)
-		expect(t, "touches when late", r.touches, touches)
+		expect(t, "touches when late", r.touches(), touches)
 		r.key.PowerCycle()
 		r.ok(cmdReset, nil)
 		time.Sleep(11 * time.Second)

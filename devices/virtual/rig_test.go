@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,22 +79,22 @@ func seeded(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
 
 // rig is a key with everything around it.
 type rig struct {
-	t       testing.TB
-	cfg     virtual.Config
-	key     *virtual.Authenticator
-	ctx     context.Context
-	touches int      // how often the user was asked
-	states  []byte   // keepalive status codes of the last command
-	heard   []string // every answer so far
-	tape    []exchange
-	now     *time.Time // of a scene
+	t      testing.TB
+	cfg    virtual.Config
+	key    *virtual.Authenticator
+	ctx    context.Context
+	asked  *atomic.Int32 // how often the user was, by poll too
+	states []byte        // keepalive status codes of the last command
+	heard  []string      // every answer so far
+	tape   []exchange
+	now    *time.Time // of a scene
 }
 
 // newRig makes a key in memory, with repeatable randomness and a user who
 // touches at once. Changes are applied to its configuration.
 func newRig(t testing.TB, changes ...func(*virtual.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, ctx: context.Background()}
+	r := &rig{t: t, ctx: context.Background(), asked: new(atomic.Int32)}
 	r.cfg = virtual.Config{
 		Rand:    seeded(1),
 		Store:   virtual.NewMemory(),
@@ -107,12 +108,15 @@ func newRig(t testing.TB, changes ...func(*virtual.Config)) *rig {
 	}
 	presence := r.cfg.Presence
 	r.cfg.Presence = func(ctx context.Context) virtual.Decision {
-		r.touches++
+		r.asked.Add(1)
 		return presence(ctx)
 	}
 	r.load()
 	return r
 }
+
+// touches is how often the user was asked.
+func (r *rig) touches() int { return int(r.asked.Load()) }
 
 // model changes the key's profile.
 func model(change func(*virtual.Profile)) func(*virtual.Config) {
@@ -145,10 +149,10 @@ func (r *rig) load() {
 func (r *rig) raw(msg []byte) (status byte, body []byte) {
 	r.t.Helper()
 	r.states = nil
-	touches := r.touches
+	touches := r.touches()
 	answer := r.key.Message(r.ctx, msg, func(status byte) { r.states = append(r.states, status) })
 	r.heard = append(r.heard, string(answer))
-	r.tape = append(r.tape, exchange{label: label(msg), touches: r.touches - touches, answer: answer})
+	r.tape = append(r.tape, exchange{label: label(msg), touches: r.touches() - touches, answer: answer})
 	checkAnswer(r.t, answer)
 	if limit := r.longest(); len(answer) > limit {
 		r.t.Fatalf("answer of %d bytes", len(answer))

@@ -36,10 +36,10 @@ func (r *rig) u2f(ins, p1 byte, data []byte) ([]byte, int) {
 
 func (r *rig) apdu(command []byte) ([]byte, int) {
 	r.t.Helper()
-	touches := r.touches
+	touches := r.touches()
 	answer := r.key.U2F(r.ctx, command)
 	r.heard = append(r.heard, string(answer))
-	r.tape = append(r.tape, exchange{label: fmt.Sprintf("U2F %x", command[min(1, len(command)):min(2, len(command))]), touches: r.touches - touches, u2f: true, answer: answer})
+	r.tape = append(r.tape, exchange{label: fmt.Sprintf("U2F %x", command[min(1, len(command)):min(2, len(command))]), touches: r.touches() - touches, u2f: true, answer: answer})
 	n := len(answer) - 2
 	if n < 0 {
 		r.t.Fatalf("answer %x", answer)
@@ -169,15 +169,15 @@ func TestU2FRegistration(t *testing.T) {
 func TestU2FAuthentication(t *testing.T) {
 	r := newRig(t)
 	reg := r.register()
-	touches := r.touches
+	touches := r.touches()
 	r.wantSW(0x6985, insAuthenticate, checkOnly, challenged(reg.handle...))
-	expect(t, "touches for check-only", r.touches, touches)
+	expect(t, "touches for check-only", r.touches(), touches)
 	first := reg.authenticated(t, 1, r.polled(insAuthenticate, enforce, challenged(reg.handle...)))
-	expect(t, "touches", r.touches, touches+1)
+	expect(t, "touches", r.touches(), touches+1)
 	b, sw := r.u2f(insAuthenticate, dontEnforce, challenged(reg.handle...))
 	expect(t, "status word", sw, 0x9000)
 	expect(t, "counter", reg.authenticated(t, 0, b), first+1)
-	expect(t, "touches", r.touches, touches+1)
+	expect(t, "touches", r.touches(), touches+1)
 	r.load()
 	expect(t, "counter", reg.authenticated(t, 1, r.polled(insAuthenticate, enforce, challenged(reg.handle...))), first+2)
 	r.setPIN() // a PIN changes nothing
@@ -269,7 +269,7 @@ func TestU2FTouch(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		r.wantSW(0x9000, insRegister, 0, challenged())
-		expect(t, "touches", r.touches, 1)
+		expect(t, "touches", r.touches(), 1)
 		r.wantSW(0x6985, insRegister, 0, challenged()) // one touch serves one request
 		time.Sleep(time.Second)
 		r.wantSW(0x9000, insVersion, 0, nil)
@@ -392,7 +392,7 @@ func TestU2FOverNFC(t *testing.T) {
 	nfc := func(c *virtual.Config) { c.Transport, c.Presence = virtual.NFC, virtual.Denied() }
 	r := newRig(t, nfc)
 	r.register() // being there is touch enough
-	expect(t, "touches", r.touches, 0)
+	expect(t, "touches", r.touches(), 0)
 	r = newRig(t, nfc, model(func(p *virtual.Profile) { p.Field = virtual.FieldProfile{Window: time.Minute, Uses: 1} }))
 	r.wantSW(0x9000, insRegister, 0, challenged())
 	r.wantSW(0x6985, insRegister, 0, challenged())

@@ -45,15 +45,15 @@ func TestTokenByBuiltInUV(t *testing.T) {
 	for _, protocol := range []int{1, 2} {
 		p := r.agree(protocol)
 		token := p.take(p.getUVToken(3, rpID))
-		touches := r.touches
+		touches := r.touches()
 		c := r.make(token.mc(discoverable("one")))
 		expect(t, "flags", c.flags, byte(flagUP|flagUV|flagAT))
-		expect(t, "touches", r.touches, touches) // the finger was touch enough
+		expect(t, "touches", r.touches(), touches) // the finger was touch enough
 		r.want(0x33, cmdMakeCredential, token.mc(creation()))
 		token = p.take(p.getUVToken(3, rpID))
 		a := r.assert(token.ga(assertion(c.id)), c)
 		expect(t, "flags", a.flags, byte(flagUP|flagUV))
-		expect(t, "touches", r.touches, touches)
+		expect(t, "touches", r.touches(), touches)
 	}
 	r.metadata(r.uvToken(permCM, absent{}))
 	r.ok(cmdConfig, r.uvToken(permACFG, absent{}).acfg(1, nil))
@@ -66,12 +66,12 @@ func TestExcludedWithoutATouch(t *testing.T) {
 	finger := "thumb"
 	r := thumbKey(t, &finger)
 	c := r.make(r.uvToken(1, rpID).mc(creation()))
-	touches := r.touches
+	touches := r.touches()
 	r.want(0x19, cmdMakeCredential, r.uvToken(1, rpID).mc(creation().with(m{5: descriptors(c.id)})))
 	r.want(0x19, cmdMakeCredential, creation().with(m{5: descriptors(c.id), 7: s{"uv": true}}))
-	expect(t, "touches", r.touches, touches)
+	expect(t, "touches", r.touches(), touches)
 	r.want(0x19, cmdMakeCredential, r.token().mc(creation().with(m{5: descriptors(c.id)})))
-	expect(t, "touches after a PIN", r.touches, touches+1)
+	expect(t, "touches after a PIN", r.touches(), touches+1)
 }
 
 // The touch that came with a token counts as long as the token may wait for its
@@ -86,9 +86,9 @@ func TestTouchOfAUVTokenIsForgotten(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		r.assert(token.ga(assertion(c.id)).with(silent))
 		time.Sleep(11 * time.Second)
-		touches := r.touches
+		touches := r.touches()
 		r.assert(token.ga(assertion(c.id)))
-		expect(t, "touches", r.touches-touches, 1)
+		expect(t, "touches", r.touches()-touches, 1)
 	})
 }
 
@@ -208,10 +208,10 @@ func TestUVOption(t *testing.T) {
 				c := r.make(r.token().mc(creation()))
 				r.become(test.change)
 				command := uvOption(c.id)[name]
-				touches := r.touches
+				touches := r.touches()
 				status, body := r.raw(message(t, command.cmd, command.request))
 				expect(t, name, status, want)
-				expect(t, "touches", r.touches, touches)
+				expect(t, "touches", r.touches(), touches)
 				expect(t, "uv retries", r.uvRetries(), 5-test.usedPerTry)
 				if status == 0 {
 					expect(t, "UV flag", decode(t, body)[uint64(2)].([]byte)[32]&(flagUP|flagUV), byte(flagUP|flagUV))

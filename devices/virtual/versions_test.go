@@ -87,9 +87,9 @@ func TestTouchForNothing(t *testing.T) {
 	for touches, change := range []func(*virtual.Profile){func(*virtual.Profile) {}, ctap20} {
 		r := newRig(t, model(change))
 		r.want(0x2e, cmdGetAssertion, assertion(make([]byte, 64)))
-		expect(t, "touches", r.touches, touches)
+		expect(t, "touches", r.touches(), touches)
 		r.want(0x2e, cmdGetAssertion, assertion(make([]byte, 64)).with(m{5: s{"up": false}}))
-		expect(t, "touches in silence", r.touches, touches)
+		expect(t, "touches in silence", r.touches(), touches)
 	}
 	r := newRig(t, model(ctap20), func(c *virtual.Config) { c.Presence = virtual.Denied() })
 	r.want(0x27, cmdGetAssertion, assertion())
