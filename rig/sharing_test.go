@@ -88,7 +88,12 @@ func TestKilled(t *testing.T) {
 	if len(l.Devices) != 1 || len(l.LeftOut) != 0 || l.Devices[0].Serial != k.serial {
 		t.Errorf("list with rights %+v", l)
 	}
-	touchstone(t, 0, "--hid-backend", discover.USBHID, "device", "info")
+	// Opened, and asked nothing: the key still waits for the touch.
+	if link, err := discover.Open(t.Context(), k.find(discover.USBHID)); err != nil {
+		t.Error(err)
+	} else if err := link.Close(); err != nil {
+		t.Error(err)
+	}
 	k.await("under its driver again", func() bool { return k.driver("0") == "usbhid" })
 }
 
