@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case task == "open":
 		tryOpen(path)
+	case task == "some":
+		writeSome(path)
 	case task == "write":
 		writeForever(path)
 	}
@@ -70,7 +72,7 @@ func tryOpen(path string) {
 // step is the change that makes the state of number n out of that of n-1: two
 // records that must agree, and a short queue of which the oldest goes.
 func step(n int) (puts map[string][]byte, deletes []string) {
-	value := []byte(strings.Repeat(strconv.Itoa(n)+" ", 300)) // more than a page
+	value := []byte(strings.Repeat(strconv.Itoa(n)+" ", 3000)) // more than a page
 	puts = map[string][]byte{"left": value, "right": value, queued(n): value[:10]}
 	return puts, []string{queued(n - 5)}
 }
