@@ -43,6 +43,7 @@ var rules = map[string][]string{
 	"nfc/vpcd":                  {"nfc"},
 	"nfc/nfctest":               {"nfc"},
 	"fixtures":                  {},
+	"internal/leftover":         {},
 	"relyingparty":              append([]string{"ctap2/u2f", "ctap2/webauthn"}, leaves...),
 	"devices":                   append([]string{"ctap2", "ctap2/u2f", "ctaphid", "nfc"}, leaves...),
 	"devices/models":            {},

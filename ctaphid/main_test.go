@@ -4,37 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"flag"
 	"fmt"
-	"os"
-	"runtime"
-	"runtime/pprof"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/touchstone-fido/touchstone/internal/leftover"
 )
 
-// TestMain fails the run when a goroutine is left over.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	before := runtime.NumGoroutine()
-	status := m.Run()
-	if fuzzing := flag.Lookup("test.fuzz").Value.String() != ""; status == 0 && !fuzzing && leaked(before) {
-		fmt.Fprintln(os.Stderr, "goroutines left over:")
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		status = 1
-	}
-	os.Exit(status)
-}
-
-func leaked(before int) bool {
-	for limit := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(limit) {
-			return true
-		}
-	}
-	return false
-}
+func TestMain(m *testing.M) { leftover.Main(m) }
 
 // reports cuts a message into 64-byte reports.
 func reports(cid ChannelID, cmd Command, payload []byte) [][]byte {

@@ -3,42 +3,18 @@ package simulator
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"net"
-	"os"
-	"runtime"
-	"runtime/pprof"
 	"testing"
 	"time"
 
 	"github.com/touchstone-fido/touchstone/ctaphid"
+	"github.com/touchstone-fido/touchstone/internal/leftover"
 )
 
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
 
-// TestMain fails the run when a goroutine is left over.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	before := runtime.NumGoroutine()
-	status := m.Run()
-	if fuzzing := flag.Lookup("test.fuzz").Value.String() != ""; status == 0 && !fuzzing && leaked(before) {
-		fmt.Fprintln(os.Stderr, "goroutines left over:")
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		status = 1
-	}
-	os.Exit(status)
-}
-
-func leaked(before int) bool {
-	for limit := time.Now().Add(patience); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(limit) {
-			return true
-		}
-	}
-	return false
-}
+func TestMain(m *testing.M) { leftover.Main(m) }
 
 // numbered is a report that begins with zeros, as some channel IDs do.
 func numbered(n int) []byte {
