@@ -92,7 +92,7 @@ func TestCompletionScripts(t *testing.T) {
 			}
 			program, err := exec.LookPath(shell.name)
 			if err != nil || check[shell.name] == nil {
-				t.Skipf("there is no %s here to read the script", shell.name)
+				t.Skipf("NOT RUN: there is no %s here to read the script", shell.name)
 			}
 			c := exec.Command(program, check[shell.name]...)
 			c.Stdin = out

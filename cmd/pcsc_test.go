@@ -34,7 +34,7 @@ const (
 func serve(t testing.TB, selector string) {
 	t.Helper()
 	if os.Getenv("TOUCHSTONE_PCSCD") == "" {
-		t.Skip("SKIPPED: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
+		t.Skip("NOT RUN: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
 	}
 	for try := 1; ; try++ {
 		stop, errs := putCard(t, selector)

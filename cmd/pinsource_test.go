@@ -38,7 +38,7 @@ func TestSplitCommand(t *testing.T) {
 func needsUnix(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("SKIPPED: this test runs sh")
+		t.Skip("NOT RUN: this test runs sh")
 	}
 }
 

@@ -171,7 +171,7 @@ func words(text string) []string {
 func TestManualIsRoff(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		t.Skip("groff is not installed: nobody reads the pages as roff")
+		t.Skip("NOT RUN: groff is not installed: nobody reads the pages as roff")
 	}
 	for name, page := range manual(t) {
 		c := exec.Command(groff, "-man", "-ww", "-z", "-Tutf8")

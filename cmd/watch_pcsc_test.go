@@ -157,7 +157,7 @@ func (w *watcher) next(t *testing.T, kinds ...string) event {
 // and then a card that is no key.
 func TestPCSCWatch(t *testing.T) {
 	if os.Getenv("TOUCHSTONE_PCSCD") == "" {
-		t.Skip("SKIPPED: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
+		t.Skip("NOT RUN: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
 	}
 	w := watch(t)
 	t.Run("a key", func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestPCSCWatch(t *testing.T) {
 // does so with a daemon of its own, lest the other tests lose theirs.
 func TestPCSCWatchStops(t *testing.T) {
 	if os.Getenv("TOUCHSTONE_PCSCD") == "" {
-		t.Skip("SKIPPED: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
+		t.Skip("NOT RUN: no pcscd; run scripts/test, or this test under scripts/with-pcscd")
 	}
 	const inside = "TOUCHSTONE_TEST_STOPS"
 	if os.Getenv(inside) == "" {

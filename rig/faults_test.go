@@ -14,7 +14,7 @@ import (
 // says.
 func TestFaults(t *testing.T) {
 	if _, err := exec.LookPath("sed"); err != nil {
-		t.Skip("SKIPPED: there is no sed")
+		t.Skip("NOT RUN: there is no sed")
 	}
 	files, err := filepath.Glob("faults/*.sed")
 	if err != nil || len(files) == 0 {

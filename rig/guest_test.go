@@ -27,7 +27,7 @@ const limit = time.Minute
 func guest(t *testing.T) {
 	t.Helper()
 	if os.Getenv("TOUCHSTONE_RIG") != "guest" {
-		t.Skip("SKIPPED: needs a guest with vhci_hcd of its own; scripts/rig boots one and runs this test there")
+		t.Skip("NOT RUN: needs a guest with vhci_hcd of its own; scripts/rig boots one and runs this test there")
 	}
 }
 

@@ -134,7 +134,7 @@ func TestPreferred(t *testing.T) {
 func TestDialIPv6(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "[::1]:0")
 	if err != nil {
-		t.Skipf("SKIPPED: no IPv6 on this machine: %v", err)
+		t.Skipf("NOT RUN: no IPv6 on this machine: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	device, done := ctaphid.NewDevice(handler{}, ctaphid.DeviceConfig{}), make(chan error, 1)

@@ -40,10 +40,10 @@ var constants = []struct {
 func TestLayout(t *testing.T) {
 	cc, err := exec.LookPath("cc")
 	if err != nil {
-		t.Skip("SKIPPED: no C compiler to read linux/uhid.h with")
+		t.Skip("NOT RUN: no C compiler to read linux/uhid.h with")
 	}
 	if _, err := os.Stat("/usr/include/linux/uhid.h"); err != nil {
-		t.Skip("SKIPPED: the kernel's headers are not installed (Debian: linux-libc-dev)")
+		t.Skip("NOT RUN: the kernel's headers are not installed (Debian: linux-libc-dev)")
 	}
 	source := "#include <errno.h>\n#include <stddef.h>\n#include <linux/uhid.h>\n"
 	for _, p := range places {

@@ -75,7 +75,7 @@ var theBus = sync.OnceValues(func() (*bus, error) {
 func needBus(t *testing.T) *bus {
 	t.Helper()
 	if os.Getenv("USBFS_SOCKET") == "" {
-		t.Skip("LEFT OUT: this test needs umockdev: run scripts/umock")
+		t.Skip("NOT RUN: this test needs umockdev: run scripts/umock")
 	}
 	b, err := theBus()
 	if err != nil {

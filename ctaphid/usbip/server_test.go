@@ -325,7 +325,7 @@ func TestUsbipList(t *testing.T) {
 	program, err := exec.LookPath("usbip")
 	if err != nil {
 		if program, err = exec.LookPath("/usr/sbin/usbip"); err != nil {
-			t.Skip("SKIPPED: there is no usbip program (Debian: apt install usbip)")
+			t.Skip("NOT RUN: there is no usbip program (Debian: apt install usbip)")
 		}
 	}
 	s := newShop(t)

@@ -160,7 +160,7 @@ func TestListUSBHID(t *testing.T) {
 // can be chosen, as opening mends that.
 func TestListUSBHIDAbandoned(t *testing.T) {
 	if usbhid.Available() != nil {
-		t.Skip(usbhid.Available())
+		t.Skip("NOT RUN: ", usbhid.Available())
 	}
 	dir := root(t, false)
 	iface := filepath.Join(dir, "sys/devices/usb1/1-1/1-1:1.0")
@@ -180,7 +180,7 @@ func TestListUSBHIDAbandoned(t *testing.T) {
 
 func TestUSBHIDDevice(t *testing.T) {
 	if usbhid.Available() != nil {
-		t.Skip(usbhid.Available())
+		t.Skip("NOT RUN: ", usbhid.Available())
 	}
 	dir := root(t, true)
 	if d, err := usbhidDevice(dir, "1-1:1.0"); err != nil || d.Path != "1-1:1.0" {

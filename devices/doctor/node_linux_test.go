@@ -24,7 +24,7 @@ func TestDescribeNode(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if err := unix.Setxattr(path, "system.posix_acl_access", entries(seated...), 0); err != nil {
-		t.Skipf("SKIPPED: no access lists on this file system: %v", err)
+		t.Skipf("NOT RUN: no access lists on this file system: %v", err)
 	}
 	if got := describeNode(path); !strings.HasSuffix(got, "access list: user 4000000000: rw-") {
 		t.Errorf("with an access list: %q", got)

@@ -124,7 +124,7 @@ func wantHolders(t *testing.T, path string, want ...Process) {
 func TestRealNode(t *testing.T) {
 	primary, node, err := pty.Open()
 	if err != nil {
-		t.Skipf("SKIPPED: no terminals to be had here: %v", err)
+		t.Skipf("NOT RUN: no terminals to be had here: %v", err)
 	}
 	t.Cleanup(func() { _ = errors.Join(node.Close(), primary.Close()) })
 	wantHolders(t, node.Name())
@@ -160,7 +160,7 @@ func TestRealSocket(t *testing.T) {
 	path := filepath.Join(dir, "s")
 	daemon := holder(t, "listen:"+path)
 	if _, err := kernelSockets(); errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
-		t.Skipf("SKIPPED: this kernel does not tell of unix sockets: %v", err)
+		t.Skipf("NOT RUN: this kernel does not tell of unix sockets: %v", err)
 	}
 	alone, err := OfSocket(t.Context(), "", path)
 	if err != nil || !reflect.DeepEqual(alone.Listeners, []Process{daemon}) || alone.Connections != 0 || alone.Clients.Processes != nil {

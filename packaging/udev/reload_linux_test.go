@@ -12,7 +12,7 @@ import (
 // put together.
 func TestReload(t *testing.T) {
 	if err := inside("true").Run(); err != nil {
-		t.Skipf("SKIPPED: this user can make no mount namespaces: %v", err)
+		t.Skipf("NOT RUN: this user can make no mount namespaces: %v", err)
 	}
 	script, err := filepath.Abs("../reload-udev")
 	must(t, err)

@@ -159,7 +159,7 @@ func TestGenerateRefuses(t *testing.T) {
 func generate(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath("awk"); err != nil {
-		t.Skip("SKIPPED: no awk, which packaging/udev/generate wants")
+		t.Skip("NOT RUN: no awk, which packaging/udev/generate wants")
 	}
 	var stderr strings.Builder
 	c := exec.Command("sh", append([]string{"generate"}, args...)...)

@@ -28,11 +28,11 @@ func findUdev(t *testing.T) debian {
 	}
 	for _, path := range []string{d.program, d.lib + "/fido_id", d.lib + "/rules.d/60-fido-id.rules", d.lib + "/rules.d/73-seat-late.rules"} {
 		if _, err := os.Stat(path); err != nil {
-			t.Skipf("SKIPPED: no udev here, nor in $%s: %v", packageRoot, err)
+			t.Skipf("NOT RUN: no udev here, nor in $%s: %v", packageRoot, err)
 		}
 	}
 	if err := inside("true").Run(); err != nil {
-		t.Skipf("SKIPPED: this user can make no mount namespaces: %v", err)
+		t.Skipf("NOT RUN: this user can make no mount namespaces: %v", err)
 	}
 	return d
 }

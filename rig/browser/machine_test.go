@@ -31,7 +31,7 @@ var here machine
 func needMachine(t *testing.T) machine {
 	t.Helper()
 	if here == nil {
-		t.Skipf("SKIPPED: needs Chromium, and namespaces or a guest; scripts/browser runs it with %s=%s", environment, onHost)
+		t.Skipf("NOT RUN: needs Chromium, and namespaces or a guest; scripts/browser runs it with %s=%s", environment, onHost)
 	}
 	return here
 }

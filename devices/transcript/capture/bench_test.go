@@ -57,7 +57,7 @@ func writeBigCapture(t testing.TB, w io.Writer, size int) {
 func TestWriteBigCapture(t *testing.T) {
 	name := os.Getenv("TOUCHSTONE_BIG_CAPTURE")
 	if name == "" {
-		t.Skip("TOUCHSTONE_BIG_CAPTURE names no file to write")
+		t.Skip("NOT RUN: TOUCHSTONE_BIG_CAPTURE names no file to write")
 	}
 	file, err := os.Create(name)
 	if err != nil {

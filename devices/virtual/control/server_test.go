@@ -339,7 +339,7 @@ func TestClientOfSomethingElse(t *testing.T) {
 	}
 	l, err := net.Listen("tcp", at)
 	if err != nil {
-		t.Skipf("SKIPPED: the port was taken meanwhile: %v", err)
+		t.Skipf("NOT RUN: the port was taken meanwhile: %v", err)
 	}
 	defer l.Close()
 	ctx, stop := context.WithCancelCause(t.Context())

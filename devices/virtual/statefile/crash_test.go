@@ -27,17 +27,14 @@ const childEnv = "STATEFILE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	task, path, ok := strings.Cut(os.Getenv(childEnv), ":")
-	switch {
-	case !ok:
+	if !ok {
 		os.Exit(m.Run())
-	case task == "open":
-		tryOpen(path)
-	case task == "some":
-		writeSome(path)
-	case task == "write":
-		writeForever(path)
 	}
+	tasks[task](path)
 }
+
+// tasks are what the other process can do with the state file.
+var tasks = map[string]func(path string){"open": tryOpen, "write": writeForever}
 
 func child(task, path string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
