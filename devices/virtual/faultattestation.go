@@ -1,6 +1,9 @@
 package virtual
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
 	"github.com/touchstone-fido/touchstone/ctap2/cose"
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
@@ -70,19 +73,20 @@ func (a *Authenticator) misflag(b []byte, assertion bool) {
 	}
 }
 
-// unordered is a map of extension outputs that begins with its last one.
+// unordered is a map of extension outputs from the last one to the first.
 func unordered(m outputs) wire.Raw {
-	var items []wire.Raw
+	encoded := map[string]wire.Raw{}
 	for id, output := range m {
 		key, err := wire.Encode(id)
 		if err != nil {
 			panic(err) // of a name
 		}
-		if len(items) > 0 && wire.Compare(key, items[0]) > 0 {
-			items = append([]wire.Raw{key, output}, items...)
-		} else {
-			items = append(items, key, output)
-		}
+		encoded[string(key)] = output
+	}
+	keys := slices.SortedFunc(maps.Keys(encoded), func(a, b string) int { return wire.Compare([]byte(b), []byte(a)) })
+	var items []wire.Raw
+	for _, key := range keys {
+		items = append(items, wire.Raw(key), encoded[key])
 	}
 	return wire.Map(items...)
 }

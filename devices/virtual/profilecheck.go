@@ -73,7 +73,7 @@ func (p *Profile) checkNames() error {
 	}{
 		{"version", p.Versions, knownVersions},
 		{"extension", p.Extensions, append(extensionIDs(), p.Unimplemented...)},
-		{"option", optionIDs(p.Options), knownOptions},
+		{"option", slices.Sorted(maps.Keys(p.Options)), knownOptions},
 		{"attestation format", p.Attestation.Formats, []string{formatPacked, formatU2F, formatNone}},
 	} {
 		for _, name := range list.have {
@@ -102,13 +102,6 @@ func (p *Profile) checkOptionOrder() error {
 		return errors.New("the order of options does not have each option once")
 	}
 	return nil
-}
-
-func optionIDs(options map[string]bool) (ids []string) {
-	for id := range options {
-		ids = append(ids, id)
-	}
-	return ids
 }
 
 // within is a number with its limits.
