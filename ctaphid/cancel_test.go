@@ -103,12 +103,22 @@ var cancelCases = []cancelCase{
 		name: "the key was busy",
 		answer: func(k *fakeKey, m Message, enough func()) {
 			enough()
-			if m.Command == CommandCBOR {
+			if m.Command == CommandCancel {
 				k.send(reports(m.CID, CommandError, []byte{byte(CodeChannelBusy)})...)
 			}
 		},
 		err:   []error{errEnough, ErrBusy},
 		heard: []string{heardCBOR, heardCancel},
+	},
+	{
+		name: "before a busy key is asked again",
+		answer: func(k *fakeKey, m Message, enough func()) {
+			k.send(reports(m.CID, CommandError, []byte{byte(CodeChannelBusy)})...)
+			time.AfterFunc(busyPause/2, enough)
+		},
+		err:   []error{errEnough, ErrBusy},
+		heard: []string{heardCBOR},
+		took:  busyPause / 2,
 	},
 	{
 		name: "unplugged then",
