@@ -79,18 +79,6 @@ func Inspect(data []byte) ([]Remark, error) {
 	return w.remarks, nil
 }
 
-// CBOR major types (RFC 8949 §3.1).
-const (
-	majorUint = iota
-	majorNegative
-	majorBytes
-	majorText
-	majorArray
-	majorMap
-	majorTag
-	majorSimple
-)
-
 const breakByte = 0xff
 
 type walker struct {
@@ -163,7 +151,7 @@ func (w *walker) head() (head, error) {
 		return h, nil
 	case h.info <= 27:
 		return w.longHead(h)
-	case h.info == 31 && h.major != majorUint && h.major != majorNegative && h.major != majorTag:
+	case h.info == 31 && h.major != MajorUint && h.major != MajorNegative && h.major != MajorTag:
 		h.indefinite = true
 		return h, nil
 	}
@@ -181,7 +169,7 @@ func (w *walker) longHead(h head) (head, error) {
 		h.arg = h.arg<<8 | uint64(b)
 	}
 	w.pos += n
-	if h.major != majorSimple && headSize(h.arg) < n {
+	if h.major != MajorSimple && headSize(h.arg) < n {
 		w.remark(h.start, RuleShortestHead, fmt.Sprintf("%d written in %d bytes", h.arg, n))
 	}
 	return h, nil
@@ -207,17 +195,17 @@ func (w *walker) item(depth int) error {
 	if err != nil {
 		return err
 	}
-	if h.indefinite && h.major != majorSimple {
+	if h.indefinite && h.major != MajorSimple {
 		w.remark(h.start, RuleDefinite, "")
 	}
 	switch h.major {
-	case majorUint, majorNegative:
+	case MajorUint, MajorNegative:
 		return nil
-	case majorBytes, majorText:
+	case MajorBytes, MajorText:
 		return w.str(h)
-	case majorArray, majorMap:
+	case MajorArray, MajorMap:
 		return w.container(h, depth+1)
-	case majorTag:
+	case MajorTag:
 		w.remark(h.start, RuleNoTag, fmt.Sprint(h.arg))
 		return w.tagged(depth)
 	}
@@ -255,7 +243,7 @@ func (w *walker) str(h head) error {
 	}
 	s := w.data[w.pos : w.pos+int(h.arg)]
 	w.pos += len(s)
-	if h.major == majorText && !utf8.Valid(s) {
+	if h.major == MajorText && !utf8.Valid(s) {
 		w.remark(h.start, RuleUTF8, "")
 	}
 	return nil
@@ -298,7 +286,7 @@ func (w *walker) container(h head, depth int) error {
 	if !h.indefinite && h.arg > uint64(len(w.data)-w.pos) {
 		return w.malformed(h.start, fmt.Sprintf("%d elements announced, %d bytes left", h.arg, len(w.data)-w.pos))
 	}
-	if h.major == majorArray {
+	if h.major == MajorArray {
 		return w.array(h, depth)
 	}
 	return w.pairs(h, depth)

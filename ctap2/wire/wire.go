@@ -20,6 +20,19 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
+// Major types of CBOR: the upper three bits of an item's first byte (RFC 8949
+// §3.1).
+const (
+	MajorUint = iota
+	MajorNegative
+	MajorBytes
+	MajorText
+	MajorArray
+	MajorMap
+	MajorTag
+	MajorSimple
+)
+
 // Raw is one encoded CBOR item, kept as the bytes it came in.
 type Raw = cbor.RawMessage
 
@@ -78,11 +91,11 @@ func Encode(v any) ([]byte, error) {
 // Array is an array of encoded items, each passed on as it is. [Encode] does
 // the same for a slice of Raw, but refuses items that are not canonical, and
 // what came from an authenticator may be that.
-func Array(items ...Raw) Raw { return assemble(majorArray, len(items), items) }
+func Array(items ...Raw) Raw { return assemble(MajorArray, len(items), items) }
 
 // Map is a map of encoded items, keys and values in turn, each passed on as it
 // is. The caller gives the keys in canonical order.
-func Map(items ...Raw) Raw { return assemble(majorMap, len(items)/2, items) }
+func Map(items ...Raw) Raw { return assemble(MajorMap, len(items)/2, items) }
 
 func assemble(major byte, n int, items []Raw) Raw {
 	head, err := Encode(uint64(n))

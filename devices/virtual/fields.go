@@ -5,16 +5,10 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
-// CBOR major types (RFC 8949 §3.1) of the values that requests have.
+// Simple values of CBOR (RFC 8949 §3.3).
 const (
-	majorUint   = 0
-	majorNegInt = 1
-	majorBytes  = 2
-	majorText   = 3
-	majorArray  = 4
-	majorMap    = 5
-	cborFalse   = 0xf4
-	cborTrue    = 0xf5
+	cborFalse = 0xf4
+	cborTrue  = 0xf5
 )
 
 func major(raw wire.Raw) byte { return raw[0] >> 5 }
@@ -42,7 +36,7 @@ func (a *Authenticator) parseBody(body []byte) (members, error) {
 
 // parseMap takes apart a map of a body that is known to be canonical.
 func parseMap(raw wire.Raw) (members, error) {
-	if major(raw) != majorMap {
+	if major(raw) != wire.MajorMap {
 		return nil, ctap2.StatusCBORUnexpectedType
 	}
 	var m members
@@ -99,17 +93,17 @@ func (f *fields) read(key any, want byte, into any) {
 }
 
 func (f *fields) bytes(key any) (b []byte) {
-	f.read(key, majorBytes, &b)
+	f.read(key, wire.MajorBytes, &b)
 	return b
 }
 
 func (f *fields) text(key any) (s string) {
-	f.read(key, majorText, &s)
+	f.read(key, wire.MajorText, &s)
 	return s
 }
 
 func (f *fields) uint(key any) (n uint64) {
-	f.read(key, majorUint, &n)
+	f.read(key, wire.MajorUint, &n)
 	return n
 }
 
@@ -126,7 +120,7 @@ func (f *fields) optionalUint(key any) *uint64 {
 // nothing wherever CTAP has signed numbers.
 func (f *fields) integer(key any) (n int64) {
 	raw, ok := f.m[key]
-	if ok && major(raw) != majorUint && major(raw) != majorNegInt {
+	if ok && major(raw) != wire.MajorUint && major(raw) != wire.MajorNegative {
 		f.fail(ctap2.StatusCBORUnexpectedType)
 	}
 	if !ok || f.err != nil || wire.Decode(raw, &n) != nil {
@@ -149,7 +143,7 @@ func (f *fields) boolean(key any) *bool {
 }
 
 func (f *fields) array(key any) (items []wire.Raw) {
-	f.read(key, majorArray, &items)
+	f.read(key, wire.MajorArray, &items)
 	return items
 }
 
@@ -167,7 +161,7 @@ func (f *fields) texts(key any) []string {
 // raw reads a map without taking it apart.
 func (f *fields) raw(key any) wire.Raw {
 	raw, ok := f.m[key]
-	if ok && major(raw) != majorMap {
+	if ok && major(raw) != wire.MajorMap {
 		f.fail(ctap2.StatusCBORUnexpectedType)
 	}
 	return raw

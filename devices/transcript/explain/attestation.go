@@ -46,7 +46,7 @@ func readStatement(r *reading, f *Field, raw wire.Raw) {
 	for _, p := range all {
 		child := Field{Name: p.name()}
 		switch {
-		case child.Name == "x5c" && major(p.value) == majorArray:
+		case child.Name == "x5c" && major(p.value) == wire.MajorArray:
 			child.Fields = r.chain(p.value)
 		case child.Name == "alg":
 			child.fill(p.value)

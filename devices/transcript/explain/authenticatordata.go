@@ -183,9 +183,9 @@ func (r *reading) extension(name string, raw wire.Raw, output bool) Field {
 	f := Field{Name: name, Clause: extensionClauses[name]}
 	hmac := name == ctap2.ExtensionHMACSecret || name == ctap2.ExtensionHMACSecretMC
 	switch {
-	case hmac && !output && major(raw) == majorMap:
+	case hmac && !output && major(raw) == wire.MajorMap:
 		f.Fields, _ = r.members(hmacSecretInput, raw)
-	case hmac && output && major(raw) == majorBytes:
+	case hmac && output && major(raw) == wire.MajorBytes:
 		sealedWith("the shared secret: one output of 32 bytes for each salt")(r, &f, raw)
 		f.Like = LikeFresh
 	case name == ctap2.ExtensionCredProtect:

@@ -179,13 +179,13 @@ func guess(raw wire.Raw) *request {
 	}
 	req := &request{exchange: -1, members: map[uint64]wire.Raw{}}
 	switch {
-	case major(first[1]) == majorText && major(first[2]) == majorBytes:
+	case major(first[1]) == wire.MajorText && major(first[2]) == wire.MajorBytes:
 		req.command = ctap2.CommandMakeCredential
-	case major(first[2]) == majorBytes && major(first[3]) == majorBytes:
+	case major(first[2]) == wire.MajorBytes && major(first[3]) == wire.MajorBytes:
 		req.command = ctap2.CommandGetAssertion
-	case major(first[1]) == majorArray:
+	case major(first[1]) == wire.MajorArray:
 		req.command = ctap2.CommandGetInfo
-	case len(first) == 1 && major(first[1]) == majorMap:
+	case len(first) == 1 && major(first[1]) == wire.MajorMap:
 		req.command, req.sub = ctap2.CommandClientPIN, uint64(ctap2.PINGetKeyAgreement)
 	case first[6] != nil && first[7] != nil, first[3] != nil && first[4] != nil:
 		req.command = ctap2.CommandCredentialManagement

@@ -203,7 +203,7 @@ func (q *request) hmacInput() map[uint64]wire.Raw {
 	}
 	for _, name := range []string{ctap2.ExtensionHMACSecret, ctap2.ExtensionHMACSecretMC} {
 		var input map[uint64]wire.Raw
-		if raw, ok := extensions[name]; ok && major(raw) == majorMap && wire.Decode(raw, &input) == nil {
+		if raw, ok := extensions[name]; ok && major(raw) == wire.MajorMap && wire.Decode(raw, &input) == nil {
 			return input
 		}
 	}

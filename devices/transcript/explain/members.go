@@ -28,15 +28,15 @@ var kindTypes = map[kind]string{
 func (k kind) is(raw wire.Raw) bool {
 	switch k {
 	case aNumber:
-		return major(raw) == majorUint
+		return major(raw) == wire.MajorUint
 	case aBytes:
-		return major(raw) == majorBytes
+		return major(raw) == wire.MajorBytes
 	case aText:
-		return major(raw) == majorText
+		return major(raw) == wire.MajorText
 	case anArray:
-		return major(raw) == majorArray
+		return major(raw) == wire.MajorArray
 	case aMap:
-		return major(raw) == majorMap
+		return major(raw) == wire.MajorMap
 	case aBool:
 		return len(raw) == 1 && (raw[0] == 0xf4 || raw[0] == 0xf5)
 	}
@@ -146,7 +146,7 @@ func (r *reading) body(data []byte) wire.Raw {
 	for _, m := range remarks {
 		r.remark(clauseCBOR, "not canonical: %v", m)
 	}
-	if major(data) != majorMap {
+	if major(data) != wire.MajorMap {
 		r.remark(clauseCBOR, "the message is no map")
 		f := Field{Name: "value"}
 		f.fill(data)

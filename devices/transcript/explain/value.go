@@ -9,18 +9,6 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
-// CBOR major types (RFC 8949 §3.1).
-const (
-	majorUint = iota
-	majorNegative
-	majorBytes
-	majorText
-	majorArray
-	majorMap
-	majorTag
-	majorSimple
-)
-
 func major(raw wire.Raw) int {
 	if len(raw) == 0 {
 		return -1
@@ -37,7 +25,7 @@ type pair struct {
 // name is a text key as it is, any other as CBOR diagnostics have it.
 func (p pair) name() string {
 	var text string
-	if major(p.key) == majorText && wire.Decode(p.key, &text) == nil {
+	if major(p.key) == wire.MajorText && wire.Decode(p.key, &text) == nil {
 		return text
 	}
 	return scalar(p.key)
@@ -65,9 +53,9 @@ func pairs(raw wire.Raw) ([]pair, error) {
 // fill gives a field the value of any CBOR item.
 func (f *Field) fill(raw wire.Raw) {
 	switch major(raw) {
-	case majorMap:
+	case wire.MajorMap:
 		f.fillMap(raw)
-	case majorArray:
+	case wire.MajorArray:
 		f.fillArray(raw)
 	default:
 		f.Value = scalar(raw)
@@ -112,7 +100,7 @@ func (f *Field) fillArray(raw wire.Raw) {
 	}
 }
 
-func isGroup(raw wire.Raw) bool { return major(raw) == majorArray || major(raw) == majorMap }
+func isGroup(raw wire.Raw) bool { return major(raw) == wire.MajorArray || major(raw) == wire.MajorMap }
 
 func scalars(items []wire.Raw) []string {
 	out := make([]string, len(items))
@@ -126,12 +114,12 @@ func scalars(items []wire.Raw) []string {
 // it is.
 func scalar(raw wire.Raw) string {
 	switch major(raw) {
-	case majorBytes:
+	case wire.MajorBytes:
 		var b []byte
 		if wire.Decode(raw, &b) == nil {
 			return hex.EncodeToString(b)
 		}
-	case majorText:
+	case wire.MajorText:
 		var text string
 		if wire.Decode(raw, &text) == nil {
 			return text
@@ -155,7 +143,7 @@ func sizeOf(raw wire.Raw) (int, bool) {
 
 func byteString(raw wire.Raw) ([]byte, bool) {
 	var b []byte
-	if major(raw) != majorBytes || wire.Decode(raw, &b) != nil {
+	if major(raw) != wire.MajorBytes || wire.Decode(raw, &b) != nil {
 		return nil, false
 	}
 	return b, true
@@ -163,7 +151,7 @@ func byteString(raw wire.Raw) ([]byte, bool) {
 
 func number(raw wire.Raw) (uint64, bool) {
 	var n uint64
-	if major(raw) != majorUint || wire.Decode(raw, &n) != nil {
+	if major(raw) != wire.MajorUint || wire.Decode(raw, &n) != nil {
 		return 0, false
 	}
 	return n, true
@@ -171,7 +159,7 @@ func number(raw wire.Raw) (uint64, bool) {
 
 func textString(raw wire.Raw) (string, bool) {
 	var s string
-	if major(raw) != majorText || wire.Decode(raw, &s) != nil {
+	if major(raw) != wire.MajorText || wire.Decode(raw, &s) != nil {
 		return "", false
 	}
 	return s, true

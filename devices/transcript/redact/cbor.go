@@ -8,18 +8,6 @@ import (
 	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
-// Major types of CBOR (RFC 8949 §3.1).
-const (
-	majorUint = iota
-	majorNegative
-	majorBytes
-	majorText
-	majorArray
-	majorMap
-	majorTag
-	majorSimple
-)
-
 // item is one item of CBOR where it lies: what it holds can be overwritten.
 type item struct {
 	major byte
@@ -42,19 +30,19 @@ func parseItem(data []byte, depth int) (it item, rest []byte, err error) {
 	}
 	count := uint64(0)
 	switch it.major {
-	case majorBytes, majorText:
+	case wire.MajorBytes, wire.MajorText:
 		if it.arg > uint64(len(rest)) {
 			return item{}, nil, errShort
 		}
 		it.body, rest = rest[:it.arg:it.arg], rest[it.arg:]
-	case majorArray:
+	case wire.MajorArray:
 		count = it.arg
-	case majorMap:
+	case wire.MajorMap:
 		if it.arg > uint64(len(rest)) {
 			return item{}, nil, errShort
 		}
 		count = 2 * it.arg
-	case majorTag:
+	case wire.MajorTag:
 		count = 1
 	}
 	if count > uint64(len(rest)) {
@@ -102,11 +90,11 @@ func parseHead(data []byte) (it item, rest []byte, err error) {
 // else.
 func (it item) key() any {
 	switch {
-	case it.major == majorText:
+	case it.major == wire.MajorText:
 		return string(it.body)
-	case it.major == majorUint && it.arg < 1<<63:
+	case it.major == wire.MajorUint && it.arg < 1<<63:
 		return int64(it.arg)
-	case it.major == majorNegative && it.arg < 1<<63:
+	case it.major == wire.MajorNegative && it.arg < 1<<63:
 		return -1 - int64(it.arg)
 	}
 	return nil
@@ -114,7 +102,7 @@ func (it item) key() any {
 
 // member is what a map has under a key, the zero item if nothing.
 func (it item) member(key any) item {
-	if it.major == majorMap {
+	if it.major == wire.MajorMap {
 		for i := 0; i+1 < len(it.items); i += 2 {
 			if it.items[i].key() == key {
 				return it.items[i+1]
@@ -124,4 +112,4 @@ func (it item) member(key any) item {
 	return item{}
 }
 
-func (it item) isString() bool { return it.major == majorBytes || it.major == majorText }
+func (it item) isString() bool { return it.major == wire.MajorBytes || it.major == wire.MajorText }

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"github.com/touchstone-fido/touchstone/ctap2"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
 // rule shows what an item of a known place holds.
@@ -27,7 +28,7 @@ func anything(w *walker, it item) {
 		w.unknown(it.body)
 	}
 	for i, child := range it.items {
-		if it.major == majorMap && i%2 == 0 && child.major == majorText {
+		if it.major == wire.MajorMap && i%2 == 0 && child.major == wire.MajorText {
 			continue // the name of a member
 		}
 		anything(w, child)
@@ -37,7 +38,7 @@ func anything(w *walker, it item) {
 // each applies a rule to the elements of an array.
 func each(r rule) rule {
 	return func(w *walker, it item) {
-		if it.major != majorArray {
+		if it.major != wire.MajorArray {
 			anything(w, it)
 			return
 		}
@@ -53,7 +54,7 @@ type shape map[any]rule
 // in applies a shape. A member that is not in it has no known meaning.
 func in(s shape) rule {
 	return func(w *walker, it item) {
-		if it.major != majorMap {
+		if it.major != wire.MajorMap {
 			anything(w, it)
 			return
 		}
@@ -63,7 +64,7 @@ func in(s shape) rule {
 				r(w, value)
 				continue
 			}
-			if key.isString() && key.major == majorBytes {
+			if key.isString() && key.major == wire.MajorBytes {
 				anything(w, key)
 			}
 			anything(w, value)
@@ -85,7 +86,7 @@ func numbered(rules ...rule) rule {
 // agreement is a public key of a key agreement (CTAP 2.3 §6.5.6).
 func agreement(w *walker, it item) {
 	x, y := it.member(int64(-2)), it.member(int64(-3))
-	if x.major != majorBytes || y.major != majorBytes {
+	if x.major != wire.MajorBytes || y.major != wire.MajorBytes {
 		anything(w, it)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/touchstone-fido/touchstone/ctap2/authdata"
+	"github.com/touchstone-fido/touchstone/ctap2/wire"
 )
 
 // Sizes in authenticator data (WebAuthn L3 §6.1, §6.5.2).
@@ -40,13 +41,13 @@ func asserted(w *walker, it item) {
 func (w *walker) signing(it item, besides func(), sig item) {
 	outer := w.touched
 	w.touched = false
-	if data := it.member(int64(2)); data.major == majorBytes {
+	if data := it.member(int64(2)); data.major == wire.MajorBytes {
 		w.authData(data.body)
 	} else {
 		anything(w, data)
 	}
 	besides()
-	if sig.major == majorBytes {
+	if sig.major == wire.MajorBytes {
 		w.signature(sig.body, w.touched)
 	} else {
 		anything(w, sig)
@@ -107,7 +108,7 @@ var errShortRegistration = errors.New("a U2F registration that ends early")
 
 // certificates shows one of the certificates of a statement.
 func certificates(w *walker, it item) {
-	if it.major != majorBytes {
+	if it.major != wire.MajorBytes {
 		anything(w, it)
 		return
 	}

@@ -145,6 +145,9 @@ func killEverywhere(t *testing.T, dir string, state int, had string) {
 			must(t, os.CopyFS(copied, os.DirFS(dir)))
 			path := filepath.Join(copied, "key.db")
 			last, killed := killAt(t, path, call, n)
+			if !killed && n == 1 {
+				t.Fatalf("not killed at the first %s", call)
+			}
 			if !killed {
 				break
 			}
